@@ -191,7 +191,7 @@ def history(code: str) -> str:
 def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> str:
     """Return the detail of a history event.
 
-    Without a stored `text`, render the sentence of the code and its parameters.
+    Without a stored `text`, the detail is the sentence of the code with the values of `params`.
     """
     values = params or {}
     if code == HistoryCode.EXCEPTION_UNDONE:

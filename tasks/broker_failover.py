@@ -34,8 +34,7 @@ class _Reconnecting:
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         """Read a reply. If the server accepts no writes, disconnect and raise ConnectionResetError.
 
-        It is not redis-py's own ConnectionError, after which redis-py would repeat a transaction endlessly on the same
-        server.
+        After its own ConnectionError, redis-py would repeat a transaction endlessly, always on the same server.
         """
         connection: Any = self
         try:

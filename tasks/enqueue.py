@@ -25,7 +25,7 @@ _application_lock = threading.Lock()
 WAITING_SECONDS_MAX = 30
 """A message that waits longer, by the clock of Redis, counts as lost."""
 WAITING_MESSAGES_MAX = 100
-"""If this many messages wait in a queue, no worker is consuming it, and recurring tasks are not enqueued."""
+"""If this many messages wait in a queue, its worker is probably down, and recurring tasks are not enqueued."""
 
 
 def send(task_name: str, **arguments: object) -> None:
@@ -46,7 +46,7 @@ def enqueue_once(broker: redis.Redis, task_name: str, headers: Mapping[str, obje
 
 
 def has_following(stats: ImportStats) -> bool:
-    """Return whether `enqueue_following` would enqueue a task."""
+    """Return whether an import left work for other tasks, which `enqueue_following` would enqueue."""
     return bool(stats.released or stats.to_examine or stats.to_distribute)
 
 

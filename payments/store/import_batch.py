@@ -85,7 +85,7 @@ class ImportBatch(NamedTuple):
 
 
 def read_batch(entries: Sequence[StreamEntry], run: RunContext, requeued_at: datetime | None = None) -> ImportBatch:
-    """Return the parsed stream entries. Invalid entries are rejected.
+    """Parse stream entries, and return them as a batch. Invalid entries are among its rejected entries.
 
     `requeued_at` is the time at which a user requeued the entries, None for new entries.
     """

@@ -1,4 +1,4 @@
-"""Errors of import and retry attempts. Decide whether an error is an outage, and return the text of it to store."""
+"""Errors of import and retry attempts: whether an error is an outage, and the text to store for an error."""
 
 from typing import NamedTuple
 

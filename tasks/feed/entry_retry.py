@@ -30,7 +30,7 @@ log = structlog.get_logger()
 TIME_SLICE_SECONDS = 1
 """The time slice of a task that retries entries. The task then ends, so that other tasks can run."""
 DIVISIONS_MAX = 100
-"""Maximum number of times that a chunk is divided. It is higher than for new entries, because no new payment waits."""
+"""Maximum number of times that a chunk is divided. It is higher than in an importer, which delays new payments."""
 COMPANY_SHARE = 20
 """Maximum number of failed entries of one company that are tried from one page."""
 
@@ -43,7 +43,7 @@ def is_exhausted(schedule: BackoffSchedule, entry: PendingEntry) -> bool:
 def is_due(schedule: BackoffSchedule, entry: PendingEntry) -> bool:
     """Return whether an entry may be retried or dead-lettered now.
 
-    Its lease and its backoff delay must be over. An exhausted entry has no delay.
+    The lease and the backoff delay of the entry must be over. An exhausted entry has no backoff delay.
     """
     return entry.idle_ms >= (LEASE + (_backoff_delay(schedule, entry) or timedelta())) // timedelta(milliseconds=1)
 
@@ -155,11 +155,9 @@ def _import_alone(resources: Resources, pending: PendingEntry) -> ImportStats:
 
 
 def _backoff_delay(schedule: BackoffSchedule, entry: PendingEntry) -> timedelta | None:
-    """Return the backoff delay of an entry, which begins when its lease ends.
+    """Return the backoff delay of an entry, which begins when its lease ends. Return None after the last retry.
 
-    It is zero for an entry that was only lost.
-
-    Returns None if the retries are exhausted.
+    The delay is zero for an entry that an importer lost, but that did not fail.
     """
     failures = entry.deliveries - 1
     return backoff_delay(schedule, failures, entry.entry_id) if failures else timedelta()

@@ -122,7 +122,7 @@ def _import_or_divide(resources: Resources, first_parts: Iterable[_Part], result
 
 
 def _first_parts(entries: Sequence[StreamEntry], failing: FailingCompanies | None) -> list[_Part]:
-    """Return the parts to start with: all entries together, then each failing company's entries as a separate part."""
+    """Return the parts to start with: one of all companies that are not failing, then one of each failing company."""
     if not failing:
         return [_Part(entries)]
     others: list[StreamEntry] = []

@@ -1,7 +1,7 @@
 """The pending entries of one stream: those of importers, and those that wait for a retry after a failure.
 
 The group has a separate consumer for each kind. So the entries of importers, which are few, are read without the
-entries that wait for a retry. Those may be many, and are read page by page.
+entries that wait for a retry. The waiting entries may be many, and are read page by page.
 """
 
 from collections import defaultdict

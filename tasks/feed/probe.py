@@ -162,6 +162,6 @@ class Probe:
             raise
 
     def _count_attempt(self, witness: Witness) -> None:
-        """Count an attempt of the witness, because another entry was posted."""
+        """Count the failed import of the witness as an attempt, because another entry was posted."""
         self._resources.streams.release_for_retry([witness.entry_id], witness.deliveries + 1)
         log.warning("entry_failed", entry_id=witness.entry_id)

@@ -70,7 +70,7 @@ class ReplayStats:
 
 
 def plan_replay(streams: Streams, since: datetime, until: datetime | None = None) -> list[ReplayRange]:
-    """Return, for each stream, the range of entries published from `since` until before `until`, by their ids.
+    """Return, for each stream, the range of ids of entries that were published from `since` until before `until`.
 
     Only delivered entries are included. Raises RedisError.
     """

@@ -1,4 +1,4 @@
-"""The retry attempts of a worker: re-evaluate due lines and dead letters. An item that fails is postponed alone."""
+"""The retry attempts of a worker: re-evaluate due lines and dead letters. Postpone only the items that fail."""
 
 import time
 from collections.abc import Callable

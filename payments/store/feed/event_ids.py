@@ -73,7 +73,7 @@ def recorded_before(
 
 
 def _copy(tx: Transaction, added: Sequence[tuple[EventKey, LineEventContent]]) -> bool:
-    """Record events by COPY, and return True; or record nothing, and return False, if one was recorded before.
+    """Record events by COPY, and return True. If one of them was recorded before, record nothing, and return False.
 
     COPY fails if an event exists, but is faster than INSERT with ON CONFLICT, which confirms each row separately.
     Nearly all chunks have new events only.

@@ -74,7 +74,7 @@ IS_NO_PAYMENT = "{0}.event_type IN ('patient.saved', 'charge.saved')"
 
 
 def render_rules(facts: Mapping[str, str]) -> str:
-    """Return the CASE expression of the rules. `facts` maps each fact to its SQL."""
+    """Return the rules of the posted state as a CASE expression. `facts` maps the name of each fact to its SQL."""
     arms = (f"WHEN {_rule_condition(rule, facts)} THEN '{rule.state}'" for rule in POSTED_RULES[:-1])
     return f"CASE {' '.join(arms)} ELSE '{POSTED_RULES[-1].state}' END"
 
@@ -100,7 +100,7 @@ DEAD_LETTER_POSTED_STATE = f"CASE WHEN {IS_NO_PAYMENT} THEN NULL ELSE {render_ru
 """The posted state of a dead letter; null for a refused patient or charge."""
 
 NEEDS_NO_ACTION = {PostedState.POSTED, PostedState.NOTHING_TO_POST}
-"""The states in which a line needs no action. Partial indexes with the condition MAY_BE_UNPOSTED need not have it."""
+"""The states in which a line needs no action. Indexes with the condition MAY_BE_UNPOSTED may lack such a line."""
 
 IS_NOT_IN_BILLING = f"posted IN ({_quoted(sorted(NOT_IN_BILLING))})"
 """The condition that a row of the feed has one of the states NOT_IN_BILLING."""
@@ -112,7 +112,7 @@ REASON_OF_STATE = f"CASE WHEN posted IN ('{PostedState.NOT_SENT}', '{PostedState
 def line_posted_state(*, as_of: bool) -> str:
     """Return the SQL expression of the posted state of a row of `lines`.
 
-    `as_of` tells whether the query reads an earlier moment.
+    `as_of` is True if the query reads an earlier state of the tables.
     """
     return _LINE_STATE_AS_OF if as_of else _LINE_STATE
 
@@ -120,7 +120,7 @@ def line_posted_state(*, as_of: bool) -> str:
 def line_is_in(chosen: PostedFilter, *, as_of: bool) -> str:
     """Return the condition that the posted state of a row of `lines` is one of the chosen states.
 
-    `as_of` tells whether the query reads an earlier moment.
+    `as_of` is True if the query reads an earlier state of the tables.
     """
     first = "" if chosen.states & NEEDS_NO_ACTION else f"({MAY_BE_UNPOSTED}) AND "
     return f"{first}{line_posted_state(as_of=as_of)} {_in_list(chosen)}"

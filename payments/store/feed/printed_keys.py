@@ -75,7 +75,7 @@ def _local_key(row: Row[Any]) -> LocalKey:
 
 
 def dead_letters_in_scope(tx: Transaction, ids: Sequence[int], scope: Scope) -> list[int]:
-    """Return those of these dead letters that belong to a scope, sorted by id."""
+    """Return the ids of the given dead letters that are in a scope, sorted."""
     query = f"SELECT id FROM set_aside WHERE id = ANY(:ids){in_scope(scope, 'set_aside')} ORDER BY id"
     return list(tx.execute(text(query), {"ids": list(ids), **scope_parameters(scope)}).scalars())
 

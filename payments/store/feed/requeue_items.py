@@ -72,7 +72,7 @@ def count_results(tx: Transaction, run_id: int) -> list[ResultCount]:
 
 
 def drop_before(tx: Transaction, moment: datetime) -> int:
-    """Delete the payments of runs that finished before `moment` and have an outcome. Return the number deleted."""
+    """Delete the items of runs that finished before `moment` and have an outcome. Return the number of items."""
     dropped = tx.execute(
         text(
             "DELETE FROM requeue_items WHERE run_id IN "

@@ -188,8 +188,8 @@ def _count_from_json(stored: dict[str, Any]) -> ResultCount:
 def _filter_to_json(feed_filter: FeedFilter) -> dict[str, Any]:
     """Return the criteria of a filter as the column stores them. `as_of` is not stored, because a requeue has none.
 
-    The scope is stored as its limits. Criteria that are not given are omitted, so that a process of another release,
-    which may not know them, can read the row.
+    The scope is stored as its lists of companies and clinics. Criteria that are None are omitted, so that a process of
+    another release, which may not know them, can read the row.
     """
     given = {name: value for name, value in asdict(feed_filter).items() if name != "as_of" and value is not None}
     del given["scope"]

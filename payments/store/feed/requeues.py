@@ -41,7 +41,7 @@ _IS_REQUEUEABLE = f"status IN ('Not Sent', 'Transmission Pending') AND {has_not_
 
 
 def requeue_lines(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: str) -> list[LineKey]:
-    """Make those of these lines due that are Not Sent or pending. Return the keys of the lines that became due.
+    """Make lines due if they are Not Sent or pending. Return the keys of the lines that became due.
 
     Locks: the lines FOR NO KEY UPDATE, in the order of their keys.
     """

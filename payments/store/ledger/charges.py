@@ -46,8 +46,8 @@ def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVe
 def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container[ChargeKey], now: datetime) -> None:
     """Insert the charges whose keys are in `new`, and update the others, which this transaction has locked.
 
-    If an event does not state `patient_paid`, it is 0.00 for a new charge, because nothing is applied to it yet. For an
-    updated charge it is null until the next distribution determines it.
+    If an event does not state `patient_paid`, this column is set to 0.00 for a new charge, to which nothing is applied
+    yet. For an updated charge, the column is null until the next distribution determines it.
 
     Raises ConcurrentWriteError if another worker has created one of the new charges meanwhile. Locks: the new charges,
     in the order of their keys.

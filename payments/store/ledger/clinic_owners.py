@@ -30,8 +30,8 @@ def refusal_message(clinic_id: str) -> str:
 def without_taken(tx: Transaction, keys: Iterable[ClinicKey]) -> list[ClinicKey]:
     """Return the keys whose clinic id does not belong to another company.
 
-    An id belongs to the company that has it in Billing. An id that is new belongs to the company of its first key in
-    `keys`. After the upgrade, all keys are returned, because each company has its own clinic ids.
+    An id belongs to the company that has it in Billing. A new id belongs to the company of the first key with this id.
+    After the upgrade, all keys are returned, because each company has its own clinic ids.
     """
     if not tx.execute(text(f"SELECT {_HAS_GLOBAL_CLINIC_IDS}")).scalar_one():
         return list(dict.fromkeys(keys))

@@ -22,9 +22,9 @@ from payments.store.tables import clinics as clinics_table
 class CompanyRow(NamedTuple):
     """A company and the settings that apply to all its clinics.
 
-    `timezone` is an IANA name, by default that of the installation. Rule D8: rule 4 applies a payment `hold_days` after
-    its deposit date; `dos_first` runs rule 2 before rule 1. Rule D6: `adjustments` is `review` or `auto`; an exception
-    must be decided within `exception_days` business days.
+    `timezone` is an IANA name, the default one unless `timezone_chosen`. Rule 4 of D8 applies a payment `hold_days`
+    after its deposit date. `dos_first` runs rule 2 of D8 before rule 1. `adjustments` is `review` or `auto`. An
+    exception must be decided within `exception_days` business days (rule D6).
     """
 
     company: str
@@ -213,7 +213,7 @@ def list_timezones(tx: Transaction, scope: Scope) -> list[str]:
 
 
 def list_company_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = None) -> list[str]:
-    """Return the ids of up to `limit` companies that `list_companies` returns."""
+    """Return up to `limit` ids of the companies that `list_companies` returns."""
     query = f"SELECT company_id FROM companies WHERE {_is_company_in(scope)} ORDER BY company_id LIMIT :limit"
     return list(tx.execute(text(query), scope_parameters(scope) | {"limit": limit}).scalars())
 

@@ -123,7 +123,7 @@ def is_empty(tx: Transaction, named: NamedClinic) -> bool:
 def list_unconfirmed(tx: Transaction, scope: Scope, limit: int) -> list[UnconfirmedRow]:
     """Return companies, clinics and patients that nobody has confirmed, and retired ones: up to `limit` of each kind.
 
-    A scope that is limited to clinics has no company and no patient.
+    If the scope is limited to clinics, only clinics are returned.
     """
     clinics = f"""
         WITH named AS MATERIALIZED (

@@ -20,7 +20,7 @@ def examine_attempt(tx: Transaction, line: Line, finding: Finding) -> Examinatio
 
 
 def closing_times(tx: Transaction, examined: Iterable[Line]) -> dict[CompanyMonth, datetime]:
-    """Return the time from which on each closed month counts as closed, for the months of `_months` of these lines."""
+    """Return the times from which on the months of these lines count as closed. Open months are omitted."""
     return months.closing_times(tx, {month for line in examined for month in _months(line)})
 
 

@@ -93,7 +93,7 @@ def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
 
 
 def newest_of_line(tx: Transaction, company_id: str, line_ref: int) -> int | None:
-    """Return the id of the newest finding of a line, open or not; None if it had none."""
+    """Return the id of the newest finding of a line, open or not; None if the line never had a finding."""
     query = "SELECT max(id) FROM findings WHERE company_id = :company_id AND line_ref = :line_ref"
     newest: int | None = tx.execute(text(query), {"company_id": company_id, "line_ref": line_ref}).scalar_one()
     return newest

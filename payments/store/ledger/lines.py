@@ -1,4 +1,4 @@
-"""Lines: loaded and locked together with their postings, and written back in bulk."""
+"""Load and lock lines together with their postings, and write lines back in bulk."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -58,7 +58,7 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
 
 
 def lock_query(keys: Iterable[LineKey]) -> Query[list[Row]]:
-    """Return the query of `lock`. Its result are rows of `lines`, which `with_postings` converts to lines."""
+    """Return the query of `lock`. Pass the rows that the query returns to `with_postings`."""
     wanted = sorted(set(keys))
     statement = (
         # Row by row through the index. Otherwise the planner scans the whole table while it is small.
@@ -100,7 +100,7 @@ def write(
 ) -> dict[LineKey, int]:
     """Update lines that this transaction has locked, and insert lines without an id. Return the row ids of all by key.
 
-    New lines get the row ids `reserved_ids`. If these are too few, new ids are reserved instead. Raises
+    New lines get the row ids in `reserved_ids`. If these are too few, other ids are reserved and used. Raises
     ConcurrentWriteError, at the latest with the COMMIT, if another worker has created one of the new lines meanwhile.
     """
     ids = {line.key: line.id for line in changed if line.id is not None}

@@ -21,10 +21,10 @@ from payments.store.ledger.manual_entries import Posting, StoredEntry
 
 
 class Linked(NamedTuple):
-    """The payment of a link that was made or ended, and the amount in dollars that the payment still lacks in Billing.
+    """The payment whose link was made or ended. `difference` is the amount that is still to be posted, in dollars.
 
-    `is_settled` is True if the payment needs no exception now. `was_changed_before` is True if nothing had to be
-    changed, because the link was already as requested.
+    `is_settled` is True if the payment needs no exception now. `was_changed_before` is True if nothing was changed now,
+    because the link was already as requested.
     """
 
     payment: str
@@ -76,7 +76,7 @@ def payment_of(tx: Transaction, entry: StoredEntry, scope: Scope) -> str | None:
 
 
 def _recompute(tx: Transaction, line_ref: int, stamp: Posting) -> Linked:
-    """Bring a locked line and its exception up to date with the entries that are linked to it now."""
+    """Update a locked line and its exception after a link of the line was made or ended."""
     (before,) = lines.lock_by_id(tx, [line_ref], wait=True).values()
     line = with_changed_links(before)
     if line is not before:
@@ -106,7 +106,7 @@ def _update_finding(tx: Transaction, line: Line, found: Finding | None, stamp: P
 
 
 def _open(tx: Transaction, examined: Examination, event: HistoryEvent) -> None:
-    """Reopen the resolved exception of an attempt, or open a new one. Do nothing if the attempt's is acknowledged."""
+    """Open an exception, or reopen the resolved one of the same attempt. An acknowledged one is left unchanged."""
     line = examined.line
     assert line.id is not None  # noqa: S101 (it was read)
     decided = findings.decided_of_attempt(tx, line)

@@ -1,4 +1,4 @@
-"""Manual entries of the ledger, and their links to lines (rule D4). Rows are inserted; a link is ended once."""
+"""Manual entries of the ledger, and their links to lines (rule D4). Rows are only inserted. A link may be ended."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -38,7 +38,7 @@ class StoredEntry(NamedTuple):
 
 
 class Posting(NamedTuple):
-    """How an entry is posted: on which day, when, by whom, and the id of the entry that it reverses, if any."""
+    """The posting date (`day`), time and user of a new entry, and the id of the entry that it reverses, if any."""
 
     day: date
     at: datetime

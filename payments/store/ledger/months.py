@@ -75,7 +75,7 @@ def with_missing(
 
 
 def load_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the state that a month counts as, such as CLOSED if a later month is closed. Takes no lock."""
+    """Return the state that a month counts as. It is CLOSED, for example, if a later month is closed. Takes no lock."""
     stored = tx.execute(
         text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month"),
         {"company_id": company_id, "month": month.first_day},

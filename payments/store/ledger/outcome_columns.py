@@ -43,7 +43,7 @@ _CODE_BY_SENTENCE = {
 
 
 class OutcomeColumns(NamedTuple):
-    """The columns of `lines` that hold an outcome. `target` is in dollars."""
+    """The columns of `lines` that hold an outcome. `target` is the amount in dollars that Billing should hold."""
 
     status: str | None
     reason: str | None

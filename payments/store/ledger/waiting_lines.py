@@ -15,7 +15,7 @@ _WAITS_FOR_PATIENT = "(lines.application = 'held' OR lines.reason = 'patient_not
 
 
 def list_waiting_for_patients(tx: Transaction, patients: Iterable[tuple[str, str]]) -> set[LineKey]:
-    """Return the keys of the lines of these patients that wait for their patient.
+    """Return the keys of the lines that wait until Billing knows one of these patients.
 
     `patients` are (company, patient) pairs. A line waits if it is held, or is Not Sent because its patient was unknown.
     """

@@ -1,4 +1,4 @@
-"""Set the companies of users who have only clinics: a console of an earlier release set no companies."""
+"""Set the companies of users to whom a console of an earlier release gave clinics, but no companies."""
 
 from datetime import datetime
 

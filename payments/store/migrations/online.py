@@ -84,7 +84,7 @@ def missing_constraints(tx: Transaction) -> list[str]:
 
 
 def earlier_sessions(tx: Transaction, generation: str) -> list[str]:
-    """Return the application names of sessions of earlier releases: names of `payments` without this suffix."""
+    """Return the application names of sessions of earlier releases. Their names do not end in `generation`."""
     return _read_names(tx, _EARLIER_SESSIONS_QUERY, generation=generation)
 
 
@@ -150,7 +150,7 @@ def _foreign_key_definition(key: ForeignKey) -> str:
 def _is_primary_key(tx: Transaction, index: KeyIndex) -> bool:
     """Return whether the index has already become its table's primary key.
 
-    PostgreSQL then renames it to `<table>_pkey`, the name of the earlier key.
+    PostgreSQL renames an index that becomes the primary key to `<table>_pkey`, the name of the earlier key.
     """
     return PRIMARY_KEY_INDEXES.get(index.table) == index.name and _is_company_first(tx, index.table)
 

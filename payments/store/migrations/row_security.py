@@ -32,7 +32,7 @@ _RIGHTS_BY_TABLE = {
 }
 """The rights of CONSOLE_ROLE. It has none on other tables and on partitions, no DELETE of payments, and no DDL."""
 _WITHDRAWN_TABLES = ("job_runs",)
-"""The tables on which CONSOLE_ROLE had rights in earlier releases only. They have no policy."""
+"""The tables on which CONSOLE_ROLE had rights in earlier releases, but has none now. They have no policy."""
 _SEQUENCE_NAMES = ("history_id_seq", "audit_id_seq")
 
 # Another database of the cluster may create the role at the same time.

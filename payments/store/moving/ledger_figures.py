@@ -1,4 +1,4 @@
-"""The totals of a company's ledger, which are compared before and after a move. Also the preconditions of a move."""
+"""The totals of a company's ledger, which are compared before and after a move, and the preconditions of a move."""
 
 from payments.core.company_move import ClosedMonthTotal, LedgerDay, LedgerTotals, MoveError
 from payments.core.month import Month

@@ -36,9 +36,9 @@ SELECT applied.line_ref, applied.patient_id, {charge} AS charge, charges.date_of
 def load_applied_amounts(
     tx: Transaction, line_refs: Sequence[int], as_of: datetime | None = None
 ) -> dict[tuple[int, str], list[AppliedRow]]:
-    """Return the amounts of these lines that are applied to charges, by row id of the line and patient.
+    """Return the amounts that are applied to charges, by the row id of the line and the patient.
 
-    The amounts of each key are sorted by date of service.
+    The amounts of each line and patient are sorted by date of service.
     """
     charge = CHARGE_KEY.replace("allocations", "applied")
     query = _APPLIED.format(charge=charge, charges=charges_of("applied", as_of))
@@ -78,7 +78,7 @@ def load_applied_amounts_of_entries(
 
 
 def charges_of(table: str, as_of: datetime | None) -> str:
-    """Return the JOIN clause that joins a table with its charges.
+    """Return the JOIN clause that joins the rows of a table with their charges.
 
     Current charges are found through the index of their key, regardless of the planner statistics. Earlier versions of
     charges have no index on the key, so they are joined without one.

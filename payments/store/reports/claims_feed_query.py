@@ -1,7 +1,7 @@
 """The rows of the Claims Feed as parts of SQL queries: one row per line, with its newest version.
 
-`payments.store.feed.current` defines which dead letters are current. Pages check this for each row, through an index.
-Sums, and the feed as of an earlier moment, select all current dead letters together.
+`payments.store.feed.current` defines which dead letters are current. The queries of pages check each dead letter,
+through an index. The queries of sums and of an earlier moment select all current dead letters together.
 """
 
 from datetime import datetime

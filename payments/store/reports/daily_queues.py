@@ -20,11 +20,11 @@ from payments.store.ledger.postponed_work import is_postponed
 from payments.store.reports.posted_sums import unposted_rows
 
 SNAPSHOT_RETENTION = timedelta(days=400)
-"""The age from which on a snapshot is deleted. It is deleted when another snapshot is written."""
+"""Snapshots that are older than this are deleted when another snapshot is written."""
 
 
 class Queue(StrEnum):
-    """A work queue. The values are stored."""
+    """A work queue. The values are stored in the snapshots."""
 
     NOT_IN_BILLING = "not_in_billing"
     EXCEPTIONS = "exceptions"

@@ -11,7 +11,7 @@ from payments.store.db.statement import text
 
 
 class DecisionEntry(NamedTuple):
-    """A ledger entry that a decision on an exception posted, in dollars.
+    """A ledger entry that a decision on an exception posted. `amount` is in dollars.
 
     For a reversal, `reverses` is the id of the reversed entry, and `reason` is the user's reason.
     """
@@ -69,7 +69,7 @@ def events(tx: Transaction, finding_id: int) -> list[LifeEvent]:
 
 
 def entries(tx: Transaction, finding_ids: Sequence[int]) -> dict[int, list[DecisionEntry]]:
-    """Return, by exception id, the entries that were posted when an exception was accepted or its acceptance undone.
+    """Return, by exception id, the entries that accepting the exception posted, and that undoing the acceptance posted.
 
     The entries of each exception are sorted, oldest first.
     """

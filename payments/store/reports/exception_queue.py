@@ -34,7 +34,7 @@ class ExceptionWork(NamedTuple):
 
 
 def claim_next(tx: Transaction, exception_filter: ExceptionFilter, owner: str, now: datetime) -> int | None:
-    """Make `owner` the owner of the oldest matching open exception that has no owner. Return its id, None if none has.
+    """Give the oldest matching open exception without an owner to `owner`. Return its id, or None if there is none.
 
     Two users never get the same exception. Locks: the exception FOR NO KEY UPDATE. Locked exceptions are skipped.
     """
@@ -62,7 +62,7 @@ def set_owner(tx: Transaction, finding_id: int, owner: str | None, now: datetime
 
 
 def count_work(tx: Transaction, scope: Scope, owner: str, now: datetime) -> ExceptionWork:
-    """Count the open exceptions of a scope by queue. `owner` is the user whose exceptions are counted."""
+    """Count the open exceptions of a scope by queue. `owner` is the user whose exceptions are in the queue `mine`."""
     own = {"to_post": HAS_PROPOSAL, "mine": "owner = :owner", "unassigned": "owner IS NULL", "overdue": IS_OVERDUE}
     counts = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in own.items())
     query = (

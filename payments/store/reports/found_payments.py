@@ -74,7 +74,7 @@ SELECT {key} FROM (SELECT * FROM {wanted}) AS wanted, LATERAL (
 
 
 def find_by_keys(tx: Transaction, scope: Scope, readings: Iterable[KeyReading]) -> list[LineKey]:
-    """Return the lines whose key matches one of these readings. An empty id of a clinic or line matches every id."""
+    """Return the lines whose key matches one of these readings. An empty clinic id or line id matches every id."""
     statement = _BY_READINGS_QUERY.format(key=_LINE_KEY_LIST, scope=in_scope(scope, "clinics"))
     return _read_keys(tx, statement, scope, **_reading_arrays(readings))
 
@@ -142,7 +142,7 @@ def _text_after_beginning(beginning: str) -> str:
     """Return a text that sorts after all texts with this beginning, in every collation. For "p-12", return "p-13".
 
     Only the last digit or letter is replaced by its successor, because the order of other characters depends on the
-    collation. Texts with another beginning may therefore lie between.
+    collation. Texts with another beginning may therefore lie between the texts with this beginning and the result.
     """
     for at in reversed(range(len(beginning))):
         character = beginning[at]

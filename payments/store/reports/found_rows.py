@@ -47,7 +47,10 @@ _DEAD_LETTERS_QUERY = f"""
 
 
 def read(tx: Transaction, scope: Scope, keys: Sequence[LineKey], dead_letter_ids: Sequence[int]) -> list[FoundPayment]:
-    """Return these payments of a scope, newest save first. A dead letter replaces the line that it supersedes."""
+    """Return the found payments that are in a scope, newest save first.
+
+    A dead letter replaces the line that it supersedes.
+    """
     statement = (
         f"SELECT {_FEED_FIELDS}, dead_letter_id, transaction_date, reference, {_KEY_LIST} FROM ("
         f"SELECT {line_columns(scope)}, NULL::bigint AS dead_letter_id, transaction_date, reference, {_KEY_LIST} "

@@ -1,4 +1,4 @@
-"""Index lines by transaction date, and widen the totals of months."""
+"""Index lines by transaction date, and widen the columns of the month totals."""
 
 import sqlalchemy as sa
 from alembic import op

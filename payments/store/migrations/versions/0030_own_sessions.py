@@ -1,7 +1,7 @@
-"""Record the use of sessions and temporary passwords, and compare names of users without case.
+"""Record the use of sessions and temporary passwords, and ignore case when names of users are compared.
 
-If the names of several users differ only by case, one of them can log in with any case: the user who was added first
-among those who are not disabled. The others must use the exact spelling of their name.
+If the names of several users differ only by case, one of these users can log in with any case: the one who was added
+first among those who are not disabled. The others must use the exact spelling of their name.
 
 An earlier release neither records the use of sessions nor asks for a new password.
 """

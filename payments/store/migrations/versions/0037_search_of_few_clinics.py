@@ -1,7 +1,7 @@
 """Let users of few clinics find patients as fast as others.
 
 The function of migration 0033 first found all patients of the company who have the search terms. For each of them, it
-then looked for a payment or a charge at one of the clinics. An earlier release calls the new function unchanged.
+then looked for a payment or a charge at one of the clinics. An earlier release calls the new function the same way.
 """
 
 from alembic import op
