@@ -28,9 +28,9 @@ log = structlog.get_logger(__name__)
 # Flower's own variable, which opens its API without a login. Its pages are open whenever no login is set.
 _VARIABLE_PREFIX = "FLOWER_"
 _UNAUTHENTICATED_VARIABLE = "FLOWER_UNAUTHENTICATED_API"
-# Flower drops the oldest first. Each takes about two kilobytes.
+# Flower drops the oldest tasks first. A task takes about two kilobytes.
 _TASKS_MAX = 20_000
-# It also saves them when it stops.
+# The interval at which Flower saves its tasks. Flower also saves them when it stops.
 _SAVE_MILLISECONDS = 5 * 60_000
 _TASK_COLUMNS = (
     "name",
@@ -95,9 +95,9 @@ def serve(app: Celery, settings: Settings, login: str | None) -> None:
     `login` is `user:password`; None means access without a login.
     """
     if login is not None:
-        # Not on its command line, which would split a password at a comma into two logins.
+        # Not on the command line, which would split a password at a comma into two logins.
         options.basic_auth = [login]
-    # At every start it inspects the workers before they are up, and logs four warnings about it.
+    # At every start Flower inspects the workers before they are up, and logs four warnings about it.
     logging.getLogger("flower.inspector").setLevel(logging.ERROR)
     log.info("flower_serving", url=settings.local_url(settings.flower_port), login=login is not None)
     app.start(

@@ -47,7 +47,7 @@ _CLUSTER_CONFIGURATION = {
 
 
 class Node:
-    """A node: its Patroni, and the PostgreSQL that this Patroni starts. A test can fill the disk with `ballast`."""
+    """A node: its Patroni, and the PostgreSQL that Patroni starts. The file `ballast` can fill the node's disk."""
 
     def __init__(self, number: int, folder: Path, network: LoopbackNetwork, etcd: str) -> None:
         self.number, self.name, self.folder = number, f"node{number}", folder / f"node{number}"

@@ -8,8 +8,8 @@ from datetime import datetime
 def longest_pauses(times: Sequence[datetime], began: Sequence[datetime], ended: datetime) -> list[float]:
     """Return, for each fault, the longest time in seconds without an import before the next fault began.
 
-    `times` are the times of the imports, `began` those at which the faults began, and `ended` is the end of the last
-    fault.
+    `times` are the times of the imports. `began` are the times at which the faults began. `ended` is the end of the
+    last fault.
     """
     pauses = []
     for begin, end in zip(began, [*began[1:], ended], strict=True):

@@ -33,7 +33,7 @@ class Comparison:
     """For each fault, the longest time in seconds without an inserted row before the next fault began."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as they are stored with the result of the schedule."""
+        """Return the fields for the JSON result of the schedule."""
         return asdict(self)
 
 

@@ -2,7 +2,7 @@
 
 In production the restart delay doubles after each exit, so a test with 200 kills would take too long.
 
-- `--fatal-tasks`: services that read events run as `tests.faults.fatal_tasks`.
+- `--fatal-tasks`: each service that reads events is started through `tests.faults.fatal_tasks`.
 - `--clock FILE`: each service uses the clock of `tests.faults.skewed_clock`.
 """
 

@@ -1,4 +1,4 @@
-"""Run a real service with a task that crashes in a chosen way, and an event reader that crashes on marked events.
+"""Run a real service that can crash: in the task `crash`, and when it reads an event with FATAL_TEXT.
 
 Run as `python -m tests.faults.fatal_tasks importer` instead of `python -m workers.importer`.
 """
@@ -56,7 +56,7 @@ def crash(*, how: str, note: str, **_future: object) -> None:
 
 
 def read_or_crash(body: bytes) -> Event:
-    """Read an event as Billing does, or crash if the event is fatal."""
+    """Read an event as Billing does. If the event contains FATAL_TEXT and a name of a crash, crash in this way."""
     for how, die_so in CRASH_BY_NAME.items():
         if FATAL_TEXT + how.encode() in body:
             die_so()

@@ -78,7 +78,7 @@ def is_importing(stack: RunningStack) -> bool:
 
 
 def fill_memory(stack: RunningStack, seconds: float = 3) -> None:
-    """Limit Valkey's memory for some seconds, so that it rejects writes."""
+    """Limit Valkey's memory for `seconds`, so that Valkey rejects writes."""
     used = int(stack.feed.info("memory")["used_memory"])
     stack.feed.config_set("maxmemory", used // 2)
     time.sleep(seconds)  # the duration of the fault

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 @contextmanager
 def lossy_proxy(url: str, loss_rate: float, seed: int = 7) -> Iterator[str]:
-    """Yield the URL of a proxy. With probability `loss_rate` it closes the connection instead of passing on a reply."""
+    """Yield the URL of a proxy. With probability `loss_rate`, the proxy drops a reply and closes the connection."""
     there = urlsplit(url)
     chance = random.Random(seed)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,4 +1,4 @@
-"""Simulate hosts as network namespaces. Each has a veth link to this machine that can be disconnected."""
+"""Simulate hosts as network namespaces. A veth link, which can be cut, connects each host to this machine."""
 
 import os
 import shutil
@@ -47,7 +47,7 @@ class Host:
         ip("link", "set", self.cable, "down")
 
     def run(self, module: str, settings: Mapping[str, str]) -> None:
-        """Start a process of the stack on this host, with the host's name."""
+        """Start a process of the stack on this host. The process sees the host's name as its hostname."""
         self.home.mkdir(exist_ok=True)
         inside = ["ip", "netns", "exec", self.name, "unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"']
         with (self.home / f"{module}.log").open("wb") as log:
@@ -139,7 +139,7 @@ class TcpForwarder:
 
 
 def pump(source: socket.socket, sink: socket.socket) -> None:
-    """Copy bytes from one socket to the other until one of them is closed. Then close both directions."""
+    """Copy bytes from `source` to `sink` until one of them is closed. Then shut down both sockets."""
     with suppress(OSError):
         while piece := source.recv(65_536):
             sink.sendall(piece)

@@ -52,7 +52,7 @@ class RunningStack:
         wait_for(lambda: all(self.main_pids(name) for name in PROCESSES), UP_SECONDS, "all processes are there")
 
     def stop(self) -> None:
-        """Stop the processes in order. Kill the processes that do not stop in time, and then fail."""
+        """Stop the processes with SIGTERM. If a process does not stop in time, kill the rest and fail."""
         close_app()  # a test may have sent messages to its broker
         for process in self.extra:
             process.send_signal(signal.SIGCONT)

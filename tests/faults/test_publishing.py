@@ -1,4 +1,4 @@
-"""A publisher loses the reply or cannot reach Redis: no payment is lost or duplicated."""
+"""If a publisher loses a reply or cannot reach Redis, no payment is lost or duplicated."""
 
 import time
 

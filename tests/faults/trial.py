@@ -79,7 +79,7 @@ class Trial:
         self.durability = Durability()
 
     def prepare(self) -> None:
-        """Publish the events of September, and close its month."""
+        """Publish the events before END_OF_SEPTEMBER, and close the months in CLOSED_MONTHS."""
         self._use_broker_of_stack()
         with transaction(self.stack.database) as tx:
             self.oracle: Oracle = configure_clinics(tx)

@@ -55,7 +55,7 @@ def each_function() -> Iterator[tuple[str, Function]]:
 
 
 def find_violations(folders: Iterable[str], is_wrong: Callable[[Source, ast.AST], bool]) -> list[str]:
-    """Return the syntax nodes in these folders for which `is_wrong` is true, as "path:line"."""
+    """Return the location ("path:line") of each syntax node in these folders for which `is_wrong` is true."""
     return [source.location(node) for source in sources(*folders) for node in source.nodes if is_wrong(source, node)]
 
 

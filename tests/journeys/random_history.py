@@ -31,7 +31,7 @@ histories = st.fixed_dictionaries({line: st.lists(version_fields, min_size=3, ma
 
 
 def version_body(line: str, number: int, version: VersionFields, **other: object) -> bytes:
-    """Return the event body of a version of a line. The fields in `other` change the content, so it conflicts."""
+    """Return the event body of a version of a line. Fields in `other` replace its fields and cause a conflict."""
     if version["deleted"] and not other:
         return event_body(deleted_payment(payment_id=line, version=number, patient_id=version["patient"]))
     amount = str(_signed_amount(line, version))

@@ -1,4 +1,4 @@
-"""A company moves between two installations. During the move neither imports an event of the company."""
+"""A company moves between two installations. During the move neither installation imports its events."""
 
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4

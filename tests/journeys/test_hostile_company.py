@@ -124,7 +124,7 @@ def open_office_after(database: Database) -> Iterator[Callable[..., Office]]:
 
 @pytest.fixture(scope="module")
 def undisturbed_view(open_office_after: Callable[..., Office]) -> dict[str, Any]:
-    """The final view of the office's company if no other company publishes anything."""
+    """The reports of the office's company after its later work, if no other company publishes anything."""
     return continue_work(open_office_after())
 
 

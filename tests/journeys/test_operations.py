@@ -19,7 +19,7 @@ NEXT_NIGHT = FIRST_NIGHT + timedelta(days=1)
 
 @pytest.fixture
 def office(tx):
-    """An office with a payment and a charge of last week. Its first nightly run is the next night."""
+    """An office with a payment and a charge of last week. The company's first nightly run is due in the next night."""
     office = Office(tx, FIRST_NIGHT)
     office.publish(saved_patient(), saved_charge("c1", "20.00", date_of_service="2026-06-02"))
     office.publish(saved_payment(**paid("25.00", "2026-06-02")))

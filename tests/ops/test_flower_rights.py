@@ -30,7 +30,7 @@ def url_of_user(user, server):
 
 @pytest.fixture
 def flower(server, postgres_url, tmp_path):
-    """Run Flower and a worker as their Redis users. Yield a function that reads Flower's API, and Flower's log file."""
+    """Run Flower and a worker as their Redis users. Yield (function that reads Flower's API, Flower's log file)."""
     port, processes = free_port(), []
     common = clean_environment() | {"PAYMENTS_HOME": str(tmp_path), "FLOWER_UNAUTHENTICATED_API": "true"}
     with (tmp_path / "log").open("wb") as log:

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests run the services of docker-compose.yml with fewer rights, and refer to existing names."""
+"""The Kubernetes manifests run the services of docker-compose.yml with fewer rights. Their references resolve."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Migration 0014: an exception's reason is stored as a code and as the old sentence. Old history becomes codes."""
+"""Migration 0014: an exception's reason is stored as a code and as the old sentence. Old history gets codes."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Migrations 0023 and 0026: users of an earlier release get their companies, and the clinics of these companies."""
+"""Migrations 0023 and 0026: users of an earlier release get companies, and (company, clinic) pairs."""
 
 from datetime import UTC, datetime
 

@@ -52,7 +52,7 @@ def primary(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def replicated_engine(primary):
-    """An engine on the primary, which has a clinic and has imported all events of REPEATED_EVENTS."""
+    """An engine on the primary. The database has a clinic, and all events of REPEATED_EVENTS are imported."""
     engine = connect(primary.url, application_name="tests")
     ledger = CommittedLedger(engine)
     ledger.set_clinic("failover")

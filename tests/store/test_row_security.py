@@ -43,7 +43,7 @@ ROW_CONDITIONS = {"audit": "company_id IS NULL OR company_id = '{0}'", "users": 
     **dict.fromkeys(("sessions", "uploaded_logs"), "user_name IN (SELECT name FROM users WHERE companies = '{{{0}}}')"),
 }
 """The SQL condition that selects a company's rows, for tables where a comparison of `company_id` is not enough."""
-# Rows that `fill` does not leave.
+# Rows that `fill_ledger` does not create.
 INSERT_MORE_ROWS = (
     "INSERT INTO account_marks (company_id, patient_id, marked_at) SELECT company_id, patient_id, now() FROM lines",
     """INSERT INTO allocations (line_ref, clinic_id, charge_id, company_id, patient_id, amount, rule, distribution_date,

@@ -165,7 +165,7 @@ def test_no_entry_is_claimed_while_postgres_does_not_answer(resources, publish):
 
 
 class BlockedImport:
-    """A context that holds a lock, and runs an import that needs this lock in a thread."""
+    """A context that holds a lock, while a thread runs an import that waits for this lock."""
 
     def __init__(self, resources, ids):
         self.resources, self.ids = resources, ids

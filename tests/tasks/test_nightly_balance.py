@@ -1,4 +1,4 @@
-"""The nightly balancing handles a few companies in one transaction, and continues where its last task stopped."""
+"""The nightly balancing handles a few companies per transaction. The next task continues with the next company."""
 
 import time
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""Sessions that stall in the middle of a statement are terminated after a time limit, and no other sessions."""
+"""Only sessions that stall in the middle of a statement are terminated, after a time limit."""
 
 from contextlib import closing, contextmanager
 from uuid import uuid4

@@ -22,8 +22,8 @@ def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = F
     expired ones. The user of `database_url` must own the tables.
 
     Raises SettingsError if the URL leads to PgBouncer, if PostgreSQL refuses it, if the database is not in UTF-8, or if
-    the user lacks rights; UnreachableEngineError if PostgreSQL does not answer; and UnfinishedError if earlier
-    processes are still connected at `finishing`.
+    the user lacks rights; UnreachableEngineError if PostgreSQL does not answer; and UnfinishedError if the earlier
+    keys cannot be dropped yet.
     """
     _refuse_pgbouncer(database_url)
     # Imported here, because they are slow to load and `payments up` needs them only now.
