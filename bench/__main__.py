@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _measure_part(part: str, testbed: Testbed, options: argparse.Namespace, earlier: dict[str, Any]) -> dict[str, Any]:
-    """Run one part of the benchmark. Return its results for `results.json`."""
+    """Run one part of the benchmark. Return its results and the `earlier` results that they do not replace."""
     match part:
         case "import":
             return _measure_rates(testbed, options.events, options.rounds)

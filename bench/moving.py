@@ -88,7 +88,7 @@ def _start_cell(name: str) -> Iterator[Cell]:
 
 
 def _fill(old: Cell, company: Company, payments: int) -> None:
-    """Import the company's payments into the old stack, and close its first two months."""
+    """Import the company's payments into the old stack, and close the company's first two months."""
     began = time.monotonic()
     for clinic in company.clinics:
         _set_up(old, company.id, clinic)

@@ -23,7 +23,7 @@ _TYPES = [kind.value for kind in ChargeType if kind is not ChargeType.PAYMENT_ON
 
 
 class Company:
-    """A company with its payments, as its EMR has them. `newest` holds the newest save of each payment."""
+    """A simulated EMR of one company. `newest` holds the newest save of each payment, by payment id."""
 
     def __init__(self, company_id: str, seed: int = 1) -> None:
         self.id, self.newest = company_id, dict[str, bytes]()

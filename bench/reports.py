@@ -1,6 +1,4 @@
-"""Measure memory and time of each report in each format.
-
-By default, the ledger has a million entries and no planner statistics, because ANALYZE has never run.
+"""Measure memory and time of each report in each format, on a million entries and without planner statistics.
 
 Each command runs in a separate process. *First row* is the time from the start of the process, including Python, until
 the first row arrives. *Peak memory* is the resident memory of the process that makes the report, without PostgreSQL.

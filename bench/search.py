@@ -62,7 +62,7 @@ PREPARATION = (
     WHERE id IN (SELECT id FROM lines WHERE company_id = 'company-1' ORDER BY id LIMIT 100)
     """,
 )
-"""Statements that add names, check numbers and various amounts to a ledger of `growth.create_ledger`."""
+"""Statements that add names, check numbers and various amounts to a ledger that `growth.create_ledger` fills."""
 TEXTS = (
     *(
         "garcia",

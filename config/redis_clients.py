@@ -76,7 +76,7 @@ def kombu_tls_options(url: str) -> dict[str, Any] | None:
     """Return the TLS options of a URL for kombu and Flower, or None if the URL does not use TLS.
 
     The server's certificate is verified unless the URL says otherwise. The options must be passed separately from the
-    URL: in a URL, kombu ignores TLS without the option `ssl_cert_reqs`, and Flower ignores the options.
+    URL, because kombu ignores TLS in a URL without `ssl_cert_reqs`, and Flower ignores all options in a URL.
     """
     if not url.startswith("rediss"):
         return None

@@ -131,7 +131,7 @@ def _normalize_sentinel_url(url: EngineUrl) -> str:
 
 
 def _database_path(url: EngineUrl, options: dict[str, str]) -> str:
-    """Return the path with the database number. It comes from the path or from the option `db`, which is removed."""
+    """Return the path with the URL's database number. Remove the option `db`, which can name the number instead."""
     option = options.pop("db", None)
     path = database_number(url.path.removeprefix("/")) if url.path not in {"", "/"} else None
     if option is not None and path is not None and option != path:

@@ -1,4 +1,4 @@
-"""Recognize "service links": variables that Kubernetes adds to a container for each service of its namespace.
+"""Recognize "service links": variables that Kubernetes adds to a container for each service in the namespace.
 
 A service named `payments-console` adds `PAYMENTS_CONSOLE_PORT=tcp://10.0.0.1:8000`, which is not a setting.
 """

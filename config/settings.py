@@ -40,11 +40,11 @@ class Settings(FeedSettings, EngineSettings):
     """The settings of one process. Its repr omits URLs and passwords, because it may be logged."""
 
     bind_address: Address = LOOPBACK
-    """IP address that the console (pages, API and metrics) and Flower listen on. Leave it if your https proxy is on the
-    same machine. In Kubernetes it is `0.0.0.0` or `::`, and network policies say who connects."""
+    """IP address that the console (pages, API and metrics) and Flower listen on. Keep the default if your https proxy
+    is on the same machine. In Kubernetes it is `0.0.0.0` or `::`, and network policies restrict who can connect."""
     trusted_proxies: Networks = (LOOPBACK,)
     """IP addresses and networks of your https proxies, separated by commas. If `PAYMENTS_CONSOLE_HTTPS` is `true`, the
-    console takes the visitor's address from the `X-Forwarded-For` of these, and of no others."""
+    console takes the visitor's address from the `X-Forwarded-For` header of these proxies only."""
     console_port: Port = 8000
     """Port of the console's pages, API and metrics."""
     console_https: bool = False
@@ -68,7 +68,7 @@ class Settings(FeedSettings, EngineSettings):
     """Name of Flower's login. The login is optional only if `payments up` starts PostgreSQL or Redis and
     `PAYMENTS_BIND_ADDRESS` is a loopback address."""
     flower_password: SecretStr | None = None
-    """Password of Flower's login. Set both or neither."""
+    """Password of Flower's login. Set both the name and the password, or neither."""
 
     default_timezone: Annotated[str, AfterValidator(check_timezone)] = DEFAULT_TIMEZONE
     """Time zone of new companies, an IANA name. Choose another with `payments company set COMPANY --timezone`."""

@@ -1,6 +1,6 @@
 """Actions of users on Billing Exceptions. Each action includes its audit entry.
 
-Pages, the API and commands decide and assign exceptions only with these functions, so no action is missing in the audit
+Pages, the API and commands decide and assign exceptions only through this module, so no action is missing in the audit
 history.
 """
 
@@ -66,7 +66,7 @@ def assign(tx: Transaction, actor: Actor, row: ExceptionRow, assignment: Assignm
 
 
 def claim_next(tx: Transaction, actor: Actor, exception_filter: ExceptionFilter, owner: User) -> ExceptionRow | None:
-    """Assign the oldest open exception without an owner that matches the filter to a user. Return the exception.
+    """Choose the oldest open exception that matches the filter and has no owner. Assign it to `owner`, and return it.
 
     Returns None if there is no such exception.
     """

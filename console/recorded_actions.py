@@ -1,6 +1,6 @@
 """Actions of users on clinics, months and requeued payments. Each action includes its audit entry.
 
-Pages, the API and commands change these only with these functions, so no change is missing in the audit history.
+Pages, the API and commands make these changes only through this module, so no change is missing in the audit history.
 `console.exception_actions` does the same for Billing Exceptions.
 """
 

@@ -52,7 +52,7 @@ def balancing(
         bool, typer.Option("--lines", help="List every line that differs, including explained ones.")
     ] = False,
 ) -> None:
-    """Balance the EMR by transaction date against Billing by deposit date, with every difference explained.
+    """Compare the EMR by transaction date with Billing by deposit date, and explain every difference.
 
     Unexplained is 0.00 unless something is wrong. Differences of opposite sign can cancel out, so the number of
     unexplained payments is shown too. Unexplained lines come first. In CSV, lines are in the order of payments, and are

@@ -69,8 +69,8 @@ def publish(
 ) -> None:
     """Publish each line of a file unchanged. Billing rejects invalid events with the reason.
 
-    Blank lines, line ends and a byte order mark at the beginning of the file are not published. `payments company
-    late-events` prints signed events: they are published with their original bytes and signatures.
+    Blank lines, line ends and a byte order mark at the beginning of the file are not published. Signed events
+    that `payments company late-events` has printed keep their original bytes and signatures.
     """
     from console.cli.event_lines import keeping_signatures, load_sign, read_lines
 

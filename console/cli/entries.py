@@ -90,7 +90,7 @@ def add(  # noqa: PLR0913 (each parameter is an option)
     payment: PaymentOption = None,
     request_key: RequestKeyOption = None,
 ) -> None:
-    """Post a manual entry to a patient's account, with a deposit date in an open month. Entries stay in the ledger."""
+    """Post a manual entry to a patient's account, with a deposit date in an open month. Entries are never deleted."""
     draft = _draft(
         kind=kind,
         amount=amount,

@@ -76,7 +76,7 @@ def assign(
     to: Annotated[str | None, typer.Option("--to", metavar="USER", help="The user who is to decide them.")] = None,
     nobody: Annotated[bool, typer.Option("--nobody", help="Remove the owner.")] = False,
 ) -> None:
-    """Assign open exceptions to a user of the console who may decide them. All of them change, or none."""
+    """Assign open exceptions to a user of the console who has the right to decide them. All of them change, or none."""
     from console import exception_actions
     from payments import exception_wording
     from payments.journeys.assigning import Assignment

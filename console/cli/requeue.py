@@ -158,8 +158,8 @@ def _preview_sentence(expected: RequeuePreview) -> str:
 def _continue_here(opened: Database, chosen: FeedFilter, confirmed: int | None) -> int:
     """Start a run and continue it in this process. Return the number of requeued payments.
 
-    So the command works even if the back office does not run. If the back office runs, it continues the same run: the
-    row of the run is locked for each chunk. If this process ends early, the back office continues the run alone.
+    Because this process continues the run, the command works even without the back office. A running back office works
+    on the same run: each chunk locks the row of the run. If this process ends early, the back office continues alone.
     """
     from console import recorded_actions
     from payments.core.scope import EVERYTHING

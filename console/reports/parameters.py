@@ -108,7 +108,7 @@ def period() -> Any:
 def with_period_days(parameters: _Parameters, today: Callable[[], date]) -> _Parameters:
     """Return the parameters with the first and the last day of their period.
 
-    If they have no period, they are unchanged, and `today` is not called.
+    Parameters without a period, or with a first or last day, are returned unchanged. Then `today` is not called.
     """
     chosen: Any = parameters
     if getattr(chosen, "period", None) is None or chosen.since or chosen.until:

@@ -1,4 +1,4 @@
-"""Actions of users on manual entries, for pages and the API. Each is one transaction that includes its audit entry."""
+"""Actions of users on manual entries, for pages and the API. Each action is one transaction, with an audit entry."""
 
 from console.manual_entry_wording import linked_message, posted_message, reversed_message, unlinked_message
 from console.web.context import RequestContext
@@ -18,10 +18,7 @@ def post(context: RequestContext, request: EntryRequest) -> PostedEntry:
 
 
 def reverse(context: RequestContext, request: Reversal) -> Reversed:
-    """Reverse a manual entry.
-
-    Raises the EntryError of `manual_entries.reverse`, and PageError (404) if the user cannot see the entry.
-    """
+    """Reverse a manual entry. Raises EntryError if refused, PageError (404) if the user cannot see the entry."""
     with context.transaction() as tx:
         entry = visible_entry(tx, context, request.entry_id)
         done = manual_entries.reverse(tx, request, context.now, context.user.audit_name, context.user.scope)
@@ -31,10 +28,7 @@ def reverse(context: RequestContext, request: Reversal) -> Reversed:
 
 
 def link(context: RequestContext, request: LinkRequest) -> Linked:
-    """Link a manual entry to a payment.
-
-    Raises the EntryError of `linking.link`, and PageError (404) if the user cannot see the entry.
-    """
+    """Link an entry to a payment. Raises EntryError if refused, PageError (404) if the user cannot see the entry."""
     with context.transaction() as tx:
         entry = visible_entry(tx, context, request.entry_id)
         done = linking.link(tx, request, context.now, context.user.audit_name, context.user.scope)
@@ -43,10 +37,7 @@ def link(context: RequestContext, request: LinkRequest) -> Linked:
 
 
 def unlink(context: RequestContext, request: Unlinking) -> Linked:
-    """End the link of a manual entry.
-
-    Raises the EntryError of `linking.unlink`, and PageError (404) if the user cannot see the entry.
-    """
+    """End the link of an entry. Raises EntryError if refused, PageError (404) if the user cannot see the entry."""
     with context.transaction() as tx:
         entry = visible_entry(tx, context, request.entry_id)
         done = linking.unlink(tx, request, context.now, context.user.audit_name, context.user.scope)

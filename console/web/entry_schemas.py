@@ -66,10 +66,7 @@ class EntryResult(BaseModel):
 
 
 class ReversalBody(Body):
-    """The reason for a reversal, and the reversal's deposit date.
-
-    By default, the deposit date is that of the entry, or the current day if that month is closed.
-    """
+    """The reason and the deposit date of a reversal. Default date: that of the entry; today if its month is closed."""
 
     reason: GivenReason
     deposit_date: Day | None = None

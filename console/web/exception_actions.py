@@ -1,6 +1,6 @@
 """Actions of users on Billing Exceptions, for pages and the API.
 
-Each is one transaction that includes its audit entry.
+Each action is one transaction, which includes the audit entry of the action.
 """
 
 from datetime import date
@@ -30,7 +30,7 @@ def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_da
 
 
 def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reason: str) -> str:
-    """Acknowledge an exception, and return the printed key of its payment.
+    """Acknowledge an exception if the payment has not changed since the user saw it. Return the printed payment key.
 
     Raises the same errors as `accept_if_unchanged`.
     """
@@ -62,7 +62,7 @@ def assign(context: RequestContext, assignment: Assignment) -> ExceptionRow:
 
 
 def claim_next(context: RequestContext, exception_filter: ExceptionFilter) -> ExceptionRow | None:
-    """Assign the oldest exception without an owner that matches the filter to the user. Return the exception.
+    """Choose the oldest open exception that matches the filter and has no owner. Assign it to the user, and return it.
 
     Returns None if there is no such exception.
     """
