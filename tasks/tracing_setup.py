@@ -6,7 +6,7 @@ from tasks.tracing import Tracing
 
 
 def open_tracing(settings: Settings, process_name: str) -> Tracing:
-    """Return the tracing of this process. Call this function once per process and after a fork: it starts a thread."""
+    """Return the tracing of this process. Call it once in each process, also in a forked one: it starts a thread."""
     provider = tracer_provider(settings.traces_url, process_name)
     if provider is None:
         return Tracing()

@@ -32,7 +32,7 @@ class GroupState(NamedTuple):
 
 
 class CommittedEntries(NamedTuple):
-    """Entries of one stream to be acknowledged. With `keeps`, they stay on the stream."""
+    """Entries of one stream to be acknowledged. If `keeps` is True, they stay on the stream afterwards."""
 
     stream: str
     entry_ids: Sequence[str]
@@ -189,7 +189,7 @@ def renew(client: redis.Redis, stream: str, entry_ids: Sequence[str], consumer: 
 
 
 def bodies(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> dict[str, bytes]:
-    """Return the event of each entry by entry id: the bytes of its field `event`, or no bytes if it has no such field.
+    """Return the body of each entry by entry id: its field `event`, or empty bytes if it has no such field.
 
     Entries that are no longer on the stream are left out.
     """

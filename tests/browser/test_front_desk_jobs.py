@@ -41,7 +41,7 @@ def take_payments_of_today(stack: Stack, clinic: str) -> str:
 
 
 def print_page(person: Person, screenshots: Path, name: str) -> Page:
-    """Print with the button of the page. Return the page as the printer receives it."""
+    """Press the Print button of the page, and save a screenshot. Return the page in its print layout."""
     person.page.evaluate("window.print = () => { document.body.dataset.printed = 'yes' }")
     person.click("Print", exact=True)
     assert person.page.locator("body").get_attribute("data-printed") == "yes"

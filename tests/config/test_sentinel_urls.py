@@ -1,4 +1,4 @@
-"""redis-py, kombu and Flower parse a URL of Sentinels in the same way. No error shows a part of its passwords."""
+"""redis-py, kombu and Flower parse a URL of Sentinels in the same way. No error shows a part of the passwords."""
 
 from typing import Any
 from urllib.parse import quote

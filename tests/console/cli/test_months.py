@@ -43,7 +43,7 @@ def month_states(terminal: Terminal, company: str) -> dict[str, tuple[str, str]]
 
 
 def error_of(terminal: Terminal, line: str, status: int = 1) -> str:
-    """Run a command that fails with one line. Return the line."""
+    """Run a command that must fail with a one-line error. Return the error."""
     result = terminal.run(*line.split())
     assert (result.status, result.out, result.err.count("\n")) == (status, "", 1)
     return result.err.removeprefix("payments: ").strip()

@@ -1,4 +1,4 @@
-"""`payments replay` imports kept entries again, prints its counts, and records its user in the audit history."""
+"""`payments replay` imports kept entries again, prints the counts, and records the user in the audit history."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -119,7 +119,7 @@ def add_odd_events(ledger: ClinicLedger, now: datetime) -> None:
 
 
 def add_manual_entries(database: Database) -> None:
-    """Post manual entries of a patient with an exception of a closed month. One of them is linked to the exception."""
+    """Post manual entries of a patient who has an exception of a closed month. Link one entry to the exception."""
     now = datetime.now(UTC)
     with transaction(database) as tx:
         found = [
@@ -183,7 +183,7 @@ def test_every_link_and_form_of_every_page_works_for_every_role(site: FastAPI) -
 
 
 def task_pages(user: User) -> list[str]:
-    """Return the address of a task, to which only Flower links. The list is empty if the user may not see the task."""
+    """Return the address of a task, to which only Flower links, or an empty list if the user may not see tasks."""
     return ["/import-tasks/1"] if user.may(Right.OPERATE) else []
 
 
