@@ -49,7 +49,7 @@ log = structlog.get_logger()
 BLOCK_MS = 1_000
 REPLY_TIMEOUT_MS = 500
 REQUEST_TIMEOUT_MS, QUEUED_REQUEST_TIMEOUT_MS = 1_000, 30_000
-"""After these times, a request without a reply counts as lost. The second applies while messages wait in its queue."""
+"""A request without a reply counts as lost after the first time or, if its queue has messages, after the second."""
 SWEEP_MS = 1_000
 CHECK_MS = 250
 RECONNECT_SECONDS = 1

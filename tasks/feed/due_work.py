@@ -1,6 +1,6 @@
 """Enqueue the tasks whose work is due in PostgreSQL.
 
-Without this module, each of these tasks would run every few seconds, usually to find no work.
+The dispatcher checks often whether there is due work, so that the tasks need not run every few seconds to look for it.
 """
 
 from datetime import UTC, datetime

@@ -72,7 +72,7 @@ def retry_entries(resources: Resources) -> tuple[ImportStats, bool]:
 class _RetrySteps:
     """The functions that import or dead-letter the due entries. The caller calls each of them once.
 
-    After the last one, `has_more` tells whether entries may remain.
+    After the last call, `has_more` is True if entries may remain.
     """
 
     def __init__(self, resources: Resources) -> None:

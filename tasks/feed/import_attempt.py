@@ -120,7 +120,7 @@ def _import(
 ) -> ImportStats:
     """Call `read` to read entries, and import them.
 
-    Check PostgreSQL first, because an entry that was read stays pending.
+    Check first that PostgreSQL answers. Otherwise, entries would be read that cannot be imported and stay pending.
     """
     if not is_reachable(resources.database):
         raise NotAnsweringError

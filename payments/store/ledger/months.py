@@ -1,4 +1,4 @@
-"""Company months. An import or an adjustment that depends on their states share-locks them."""
+"""Company months. An import or an adjustment share-locks the months whose states it depends on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Keep the Payment Logs that users upload for one day, so that every console process can compare them."""
+"""Add a table that keeps uploaded Payment Logs for one day, so that every console process can compare them."""
 
 import sqlalchemy as sa
 from alembic import op
