@@ -48,7 +48,7 @@ def run_as(user: int | None, cwd: Path, command: list[str]) -> subprocess.Comple
 
 
 def unprivileged_user(folder: Path) -> int | None:
-    """Return the id of the user to run PostgreSQL as, or None for the current user, if the current user is not root.
+    """Return the id of an unprivileged user to run PostgreSQL, or None if the current user is not root.
 
     If the current user is root, create an unprivileged user if needed, and make it the owner of `folder`. Other users
     may then traverse the parent folders, but not list them. Raises EngineError if the user cannot be created.

@@ -1,7 +1,7 @@
 """Supervise child processes. Restart a process that ends, and stop all processes in order.
 
 One thread waits for the output of a child, for a signal (SIGCHLD is one) and for the next deadline.
-docs/decisions/0001-run-our-own-supervisor.md explains why this is not a library.
+docs/decisions/0001-run-our-own-supervisor.md explains why no library is used.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ class RestartBackoff:
 
 @dataclass
 class _ChildState:
-    """The state of a child. It runs, waits for its restart at `restart_at`, or has ended without a restart."""
+    """The state of a child. It runs, waits for its restart at `restart_at`, or has ended for good."""
 
     child: Child
     process: subprocess.Popen[bytes] | None = None

@@ -73,7 +73,7 @@ def _field(name: str, schema: Json) -> Json:
 
 
 def _add_constraints(schema: Json) -> Json:
-    """Add patterns to a schema for the checks of the models' validator functions, as far as patterns can."""
+    """Add patterns to a schema that express the checks of the models' validator functions as far as possible."""
     match schema:
         case {"anyOf": list(forms)}:
             return schema | {"anyOf": [_add_constraints(form) for form in forms]}

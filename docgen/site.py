@@ -51,7 +51,7 @@ def copy_pages(folder: Path) -> None:
 
 
 def rewrite_links(text: str, document: str, page: str) -> str:
-    """Return the text of a document with links that are relative to the page that shows it."""
+    """Return the text of `document` with its links changed to be relative to `page`, which shows the document."""
     here = str(PurePosixPath(page).parent)
 
     def _rewrite_link(found: re.Match[str]) -> str:

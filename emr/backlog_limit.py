@@ -35,7 +35,7 @@ class _Backlog:
 
 
 class BacklogLimit:
-    """Limits the number of unprocessed events on each stream: its undelivered and pending entries.
+    """Limits the number of unprocessed events on a stream. Undelivered and pending entries are unprocessed.
 
     Acknowledged entries that Billing keeps on the stream do not count. A stream is measured before its first event, and
     again when the events that were sent since the last measurement reach the limit. Further measurements are part of

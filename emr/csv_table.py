@@ -31,9 +31,9 @@ class SurplusCellsError(TableError):
         super().__init__(row.number, row.line, str(len(headings) + 1), f"{surplus}. {advice}")
 
     def rejoined_cells(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Yield each column, and the row's cells if a separator has divided the cell of this column.
+        """Yield a possible repair of the row for each column: the column, and the repaired cells by column name.
 
-        The parts of the divided cell are joined again.
+        A repair joins the parts into which separators may have divided the cell of the column.
         """
         names = {at: name for name, at in self._positions.items()}
         surplus = len(self._cells) - len(self._headings)

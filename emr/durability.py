@@ -70,7 +70,7 @@ class Confirmation:
         self._is_proven = durability.is_default
 
     def prove(self, client: redis.Redis) -> str | None:
-        """Check that events can be confirmed at present. Return what is missing, or None.
+        """Return what is missing for a confirmation at present, or None if events can be confirmed.
 
         Redis is asked at the first call, and at the first call after a confirmation was missing. Raises
         WaitRefusedError.

@@ -203,7 +203,8 @@ class Relay:
     def _continue_after(self, events: Sequence[WaitingEvent]) -> None:
         """Set the position at which the next chunk starts.
 
-        If `events` is a full chunk and only some streams are blocked, start after `events`, otherwise at the oldest.
+        If `events` is a full chunk and only some streams are blocked, start after `events`. Otherwise start at the
+        oldest event.
         """
         if self._blocked and self._feed.streams > 1 and len(events) == self._chunk:
             self._after = events[-1].id

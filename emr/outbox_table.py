@@ -106,7 +106,7 @@ def refused(connection: Connection) -> list[RefusedEvent]:
 
 
 def retry_refused(connection: Connection) -> None:
-    """Let the refused events wait again, after the cause of the refusal was removed. The caller commits."""
+    """Mark the refused events as waiting again, after the cause of the refusal was removed. The caller commits."""
     _execute(connection, _RETRY_REFUSED)
 
 

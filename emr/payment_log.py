@@ -105,7 +105,7 @@ def _line_or_error(row: Row) -> EmrLogRow | TableError:
 
 
 def _clearest_error(error: TableError) -> TableError:
-    """If a row has too many cells because one known cell was divided, return an error that names this cell.
+    """Return an error that names the divided cell, if a row has too many cells and the divided cell is known.
 
     Otherwise return `error` unchanged.
     """

@@ -59,7 +59,7 @@ class _Save(NamedTuple):
 
 
 def pick(rng: Random, weights: Mapping[_T, int]) -> _T:
-    """Return a random key. The probability of a key is proportional to its weight."""
+    """Return a random key of `weights`. The probability of a key is proportional to its weight."""
     return rng.choices(list(weights), list(weights.values()))[0]
 
 

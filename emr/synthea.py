@@ -56,7 +56,7 @@ class SyntheaExport:
     _payments: tuple[_PatientPayment, ...] = field(repr=False)
 
     def patients(self) -> Iterator[PatientSaved]:
-        """Yield an event for each patient. It is saved on the day of birth, because the export has no other time."""
+        """Yield an event for each patient. The save time is the birth, because the export has no other time."""
         return _patients(self._folder / PATIENTS_FILE, self.company_id)
 
     def payments(self) -> Iterator[PaymentSaved]:

@@ -64,7 +64,7 @@ class Patient(NamedTuple):
 
 
 def read_patients(file: Path) -> Iterator[Patient]:
-    """Yield the patients. Raises ExportError for an invalid row or a repeated id."""
+    """Yield the patients of the file. Raises ExportError for an invalid row or a repeated id."""
     with _converting_errors(file):
         for row in _rows(file, _PATIENT_COLUMNS):
             patient_id, born, first_name, last_name = (row.cells[column] for column in _PATIENT_COLUMNS)

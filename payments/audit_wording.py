@@ -1,4 +1,4 @@
-"""Wording of the audit history: render stored actions and changes as text for users. It decides nothing."""
+"""Wording of the audit history: render stored actions and changes as text for users."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Flash messages: one sentence about an action, which a cookie holds until the next page shows it."""
+"""Flash messages: one sentence about an action. A cookie holds the sentence until the next page shows it."""
 
 from urllib.parse import quote, unquote
 

@@ -4,10 +4,10 @@ from console.web.filters import PageQuery
 
 
 class ReturnForm(PageQuery):
-    """Base class of forms after which the user returns to the page of the form. `back` is the address of that page."""
+    """Base class of forms. `back` is the address of the page with the form, to which the user then returns."""
 
     back: str = ""
 
     def return_to(self, *pages: str) -> str:
-        """Return `back` if it is an address of one of these pages, otherwise the first page."""
+        """Return `back` if it is an address of one of `pages`, otherwise the first of `pages`."""
         return self.back if self.back.partition("?")[0] in pages else pages[0]

@@ -31,7 +31,7 @@ class HelpOnPage:
         return list(self._shown.values())
 
     def button(self, topic: str, code: str | None) -> Markup:
-        """Return the button that opens the help text of a code. If the code has no help text, return no HTML."""
+        """Return the button that opens the help text of a code. If the code has no help text, return empty HTML."""
         text = find_help(topic, code)
         if text is None:
             return Markup("")

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 FIELDS_MAX = 100_000
-"""Maximum number of fields of a form: more than any page has clinics, exceptions or payments to select."""
+"""Maximum number of fields of a form. It exceeds the number of clinics, exceptions or payments on any page."""
 
 
 class LargeFormRoute(APIRoute):

@@ -56,7 +56,7 @@ _NO_LINKS = PageLinks(None, None, None, None)
 
 
 class SortedList(NamedTuple):
-    """A page of a list, and the sort by which it was read. `notice` is a sentence for the user, or empty."""
+    """A page of a list, and the sort of its rows. `notice` is a sentence for the user, or empty."""
 
     page: Page[Any]
     sort: Sort
@@ -102,7 +102,7 @@ class ListView:
     companies: Sequence[str] = ()
 
     def sort_link(self, column: Column) -> str | None:
-        """Return the address of the list sorted by a column, or in reverse order if it already is.
+        """Return the address of the list sorted by `column`. If it already is sorted by `column`, reverse the order.
 
         Returns None if the list cannot be sorted by the column.
         """
@@ -177,7 +177,7 @@ class ListView:
 
 
 def view_list(context: RequestContext, report: Report, query: ReportQuery[Any], found: SortedList) -> ListView:
-    """Return the view of a page of a list."""
+    """Return what a page shows around the rows of a list. `found` is the page of the list."""
     return replace(
         view_whole_list(context, report, query),
         sort=found.sort,
@@ -242,7 +242,7 @@ def read_rows(
     sorts: Mapping[str, Sequence[SortKey]],
     read: Callable[[Window, Sort], Page[Any]],
 ) -> Page[Any]:
-    """Read the page of a list for a program. Raises PageError (422) if the list is too long for the sort."""
+    """Read the page of a list for an API call. Raises PageError (422) if the list is too long for the sort."""
     sort = report.sort_of(query.parameters)
     try:
         return read(decode_window(query, sorts[sort.column], query.limit), sort)

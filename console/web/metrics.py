@@ -144,7 +144,7 @@ def _schedule_metrics(client: redis.Redis) -> Iterator[Metric]:
 def _count_by_status(successful: int, unsuccessful: Iterable[CompanyCount]) -> GaugeMetricFamily:
     """Return the number of payments by status and reason.
 
-    A reason without payments has 0, so that rates include its first payment.
+    A reason without payments gets the value 0, so that a later rate includes its first payment.
     """
     numbers = Counter({(reason.status.value, reason.value): 0 for reason in Reason})
     numbers.update({(Status.SUCCESSFUL.value, ""): successful, (Status.PENDING.value, ""): 0})

@@ -31,7 +31,9 @@ def list_notes(tx: Transaction, context: RequestContext, about: NotesParameters)
 
 
 def find_subjects(tx: Transaction, context: RequestContext, about: NotesParameters) -> tuple[str, list[NoteSubject]]:
-    """Return what `about` names, such as "patient 17", and the matching subjects of notes that the user may see.
+    """Return the name of what `about` selects, such as "patient 17", and the subjects of its notes.
+
+    Only subjects that the user may see are returned.
 
     Raises PageError (422) unless `about` names either a payment or a patient. Raises AmbiguousIdError if
     several companies of the user have the payment.

@@ -18,7 +18,7 @@ def client_address(request: Request) -> str:
 def is_background(request: Request) -> bool:
     """Return whether a page sent the request to refresh itself, without an action of the user.
 
-    A background request does not keep a session alive. Scripts send the header with the value `refresh`.
+    A background request does not keep a session alive. It has BACKGROUND_HEADER with the value `refresh`.
     """
     return request.headers.get(BACKGROUND_HEADER) == "refresh"
 

@@ -44,7 +44,7 @@ RequeueRunRequest = create_model(
 
 
 class AcceptRequest(Body):
-    """The version of the payment that the caller has seen, and the deposit date. Its default is the current day."""
+    """The version of the payment that the caller has seen, and the deposit date, by default the current day."""
 
     version: RowId
     deposit_date: Day | None = None
@@ -112,7 +112,7 @@ class RequeueResultCount(BaseModel):
 class RequeuePreviewResult(BaseModel):
     """The number of matching payments, their sum in dollars, and how many of them would be imported (`flowing`).
 
-    `results` counts them by expected result and reason.
+    `results` counts the payments by expected result and reason.
     """
 
     count: int

@@ -1,4 +1,4 @@
-"""Lists that are short enough to be read as a whole: their rows in the chosen order, their number, and their file."""
+"""Lists that are short enough to be read as a whole, and then sorted in memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Refuse unknown and repeated query parameters, form fields and keys of JSON bodies.
 
-Without this, a misspelt name would be ignored, and the request would not have the intended effect.
+If a misspelt name were ignored, the request would not have the intended effect.
 """
 
 import json

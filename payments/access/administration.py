@@ -65,7 +65,7 @@ def set_password(tx: Transaction, administrator: User, name: str, password: NewP
     """Set a user's password, and end all sessions and tokens. The user must change the password at the next login.
 
     Locks the user's row. Raises UserError if there is no such user, or if `passwords.hash_password` refuses the
-    password. Also raises it for the administrator's own account, because `own_account.change_password` changes that.
+    password. Also raises it for the administrator's own account: use `own_account.change_password`.
     """
     if _lock_managed(tx, administrator, name).name == administrator.name:
         raise UserError("change your own password on the page Your account")

@@ -169,7 +169,7 @@ def log_out(tx: Transaction, token: str, user: User, now: datetime) -> None:
 
 
 def create_token(tx: Transaction, name: str, now: datetime, who: str) -> str:
-    """Create an API token with the rights of this user, and return it. It is valid for a year.
+    """Create an API token with the rights of this user, and return the token. It is valid for a year.
 
     Raises UserError if there is no such user, or if the user is disabled.
     """
@@ -183,7 +183,7 @@ def create_token(tx: Transaction, name: str, now: datetime, who: str) -> str:
 
 
 def authenticate(tx: Transaction, credential: Credential, use: SessionUse) -> AuthenticatedUser | None:
-    """Return the user of a session or token, and record its use. Return None if it is not valid."""
+    """Return the user of a session or token, and record the use. Return None if the session or token is not valid."""
     return sessions.authenticate(tx, credential, use)
 
 
@@ -201,7 +201,7 @@ def record_audit(tx: Transaction, entry: AuditEntry) -> None:
 
 
 def audited_actions(tx: Transaction) -> Sequence[str]:
-    """Return the actions of recent audit entries, each once and sorted, to offer them in a filter."""
+    """Return the distinct actions of recent audit entries, sorted, for a filter."""
     return audit.recent_actions(tx)
 
 

@@ -30,8 +30,8 @@ def change_password(tx: Transaction, change: PasswordChange, now: datetime) -> U
     """Replace a user's password, and end the user's other browser sessions. API tokens stay valid.
 
     Returns None, or the error if nothing was changed: too many wrong passwords, a wrong old password, or a new password
-    that equals the old one or that `hash_password` refuses. A wrong old password counts as a failed login, so commit
-    even after an error. Locks the user's row.
+    that equals the old one or that `hash_password` refuses. A wrong old password counts as a failed login, so the
+    caller must commit even after an error. Locks the user's row.
     """
     name = change.user.name
     attempt = LoginAttempt(name, change.old, change.address, change.new.cost)

@@ -85,7 +85,7 @@ class User:
 
     @property
     def audit_name(self) -> str:
-        """The name by which the histories store the user's actions, such as `user:anna`."""
+        """The user's name in the stored histories, such as `user:anna`."""
         return f"user:{self.name}"
 
 

@@ -39,7 +39,7 @@ class SavedView:
     saved_at: datetime
 
     def may_be_deleted_by(self, user: User) -> bool:
-        """Return whether a user may delete the view: the owner may. Administrators may delete shared views."""
+        """Return whether a user may delete the view. Its owner may; administrators may if the view is shared."""
         return self.owner == user.name or (self.is_shared and user.may(Right.ADMINISTER))
 
 
@@ -71,7 +71,7 @@ def find(tx: Transaction, user: User, view_id: int) -> SavedView | None:
 
 
 def save(tx: Transaction, user: User, view: NewView, now: datetime) -> None:
-    """Save a view of one of the user's companies. It replaces the user's view with the same list and name."""
+    """Save a view of one of the user's companies. An earlier view of the user with this list and name is replaced."""
     tx.execute(
         text(
             "INSERT INTO saved_views (company_id, list_name, name, query, owner, is_shared, saved_at) "

@@ -166,7 +166,7 @@ def _scope_columns(scope: Scope) -> dict[str, Any]:
 
 
 def _scope_of_row(row: RowMapping) -> Scope:
-    """Return the scope of a user.
+    """Return the scope in a row of the table of users.
 
     `clinic_keys` that do not match the clinics are ignored: a console of an earlier release changes the column
     `clinics` only. A user without companies sees nothing, because a clinic id alone may belong to any company.
@@ -181,7 +181,7 @@ def _scope_of_row(row: RowMapping) -> Scope:
 
 
 def user_of_row(row: RowMapping) -> User:
-    """Return the name, the role and the scope in a row of the table as a User."""
+    """Return the user in a row of the table, with name, role and scope."""
     return User(name=row["name"], role=Role(row["role"]), scope=_scope_of_row(row))
 
 

@@ -1,6 +1,6 @@
 """The event contract: the events that an EMR may publish. Unknown fields are ignored.
 
-No field holds the user who entered the payment: Billing does not receive it.
+No field holds the user who entered the payment, because Billing does not receive the user.
 """
 
 import hashlib

@@ -35,7 +35,7 @@ class _MatchesPattern:
 
 
 class _AsciiFastPath:
-    """Check ASCII ids with a pattern alone, because a Python function is slower. All other values need the function."""
+    """Check ASCII ids with a pattern alone, because a Python function is slower. A function checks all other values."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         in_ascii = core_schema.str_schema(strict=True, max_length=ID_CHARACTERS_MAX, pattern="^[!-~](?:[ -~]*[!-~])?$")

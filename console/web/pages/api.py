@@ -1,4 +1,4 @@
-"""The API for programs: reports, requeues and decisions on exceptions as JSON. The rights are those of the pages."""
+"""The API for programs: reports, requeues and decisions on exceptions as JSON. Calls need the same rights as pages."""
 
 from typing import Annotated, Any
 
@@ -127,7 +127,7 @@ def requeue(body: RequeueRequest, context: Requeuer) -> Response:
 
 @router.get("/payment-log", responses=success_response(Rows))
 def payment_log(query: LogQuery, context: Viewer) -> Response:
-    """Return a page of the Patient Payment Log, newest deposit first. If `group_by` is given, return its sums."""
+    """Return a page of the Patient Payment Log, newest deposit first. With `group_by`, return the sums by group."""
     chosen, scope = select(context, query)
     log_filter, group = chosen.query(scope), chosen.group_by
     with context.transaction() as tx:

@@ -69,7 +69,7 @@ def list_all(query: Annotated[RunsQuery, Query()], context: Requeuer) -> Respons
 
 @router.post("/requeue-runs", responses=success_response(RequeueRunStarted))
 def start(body: RequeueRunRequest, context: Requeuer) -> Response:
-    """Requeue all payments that match a filter. The back office does this in a run.
+    """Requeue all payments that match a filter, in a run. The back office processes the run.
 
     `count` is the confirmed number of payments, as the preview returned it. If more payments match now, nothing is
     requeued (409).

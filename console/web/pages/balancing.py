@@ -161,7 +161,7 @@ def _days(chosen: BalancingParameters, today: date) -> tuple[date, date]:
 
 
 def _shifted_period(balance_filter: BalanceFilter, days: int) -> tuple[date | None, date] | None:
-    """Return the first and the last day of the balance, moved by `days`. A period without a start keeps none.
+    """Return the first and the last day of the balance, moved by `days`. A first day of None stays None.
 
     Returns None if the moved period ends outside the supported days.
     """

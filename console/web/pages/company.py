@@ -125,7 +125,7 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
 def _require_whole_companies(context: RequestContext) -> None:
     """Check that the user is not limited to clinics, because the settings apply to a whole company.
 
-    Raises PageError (403).
+    Raises PageError (403) if the user is limited to clinics.
     """
     if context.user.scope.clinics is not None:
         sentence = "These settings apply to a whole company; your account is limited to clinics."

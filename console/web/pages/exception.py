@@ -98,7 +98,7 @@ def acknowledge(exception_id: RowId, form: Annotated[_AcknowledgeForm, Form()], 
 
 @router.post("/exceptions/{exception_id}/undo")
 def undo(exception_id: RowId, form: Annotated[_UndoForm, Form()], context: Editor) -> Response:
-    """Undo the decision that the page showed: the exception is open again."""
+    """Undo the decision that the page showed, and reopen the exception."""
 
     def act() -> str:
         undone = exception_actions.undo(context, UndoRequest(exception_id, form.reason, form.decided_at))
@@ -129,7 +129,7 @@ def add_note(exception_id: RowId, form: Annotated[_NoteForm, Form()], context: V
 
 
 def _act_and_answer(context: RequestContext, exception_id: int, form: ReturnForm, act: Callable[[], str]) -> Response:
-    """Perform an action on an exception. Send a script the exception's new row, and redirect other clients to a page.
+    """Perform an action on an exception. Send a script the exception's new row, and redirect other clients.
 
     `act` performs the action, and returns the message about it.
     """

@@ -152,7 +152,7 @@ def decide(form: Annotated[_DecisionForm, Form()], context: Editor) -> Response:
 
 
 def act_on_each(selected: Iterable[SeenException], act: Callable[[SeenException], str]) -> list[ItemResult]:
-    """Call `act` with each exception, and return the results. After an unexpected error, stop calling it."""
+    """Call `act` with each exception, and return the results. After an unexpected error, skip the other exceptions."""
     results: list[ItemResult] = []
     is_interrupted = False
     for seen in selected:

@@ -110,8 +110,8 @@ def log_out(context: OwnAccount) -> Response:
 def _set_session_cookie(request: Request, response: Response, token: str) -> None:
     """Set the cookie of a new session.
 
-    The cookie outlives the session, so that a form that is submitted later can be kept until the user has logged in
-    again.
+    The cookie outlives the session. If the user submits a form after the session has expired, the console can thus keep
+    the form until the user has logged in again.
     """
     settings = app_state(request).settings
     kept = timedelta(hours=settings.session_hours) + RETENTION_AFTER_EXPIRY

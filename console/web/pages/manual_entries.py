@@ -174,7 +174,7 @@ def _today(context: RequestContext, company: str | None) -> date:
 
 
 def _open_exceptions(tx: Transaction, context: RequestContext, posted: PostedEntry) -> list[ExceptionRow]:
-    """Return the exceptions to which an entry may be linked: open, of a closed month, and of its patient and clinic."""
+    """Return the exceptions to link an entry to: those of its patient and clinic that are open, of closed months."""
     content = posted.entry.content
     scope = context.user.scope.narrowed_to_company(content.company_id)
     chosen = ExceptionFilter(reason=FindingReason.CLOSED_MONTH, patient=content.patient_id, scope=scope)

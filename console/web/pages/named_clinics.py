@@ -25,7 +25,7 @@ class ClinicName(NamedTuple):
     def readings(self) -> list[str]:
         """Return the clinic ids that the text may mean: the whole text, and the text after each colon.
 
-        Ids may contain colons, so there may be several.
+        An id may contain colons, so several ids are possible.
         """
         company = self.text[: ID_CHARACTERS_MAX + 1]
         starts = [0, *(position + 1 for position, character in enumerate(company) if character == ":")]
@@ -50,7 +50,7 @@ def find_clinic(tx: Transaction, context: RequestContext, name: ClinicName) -> C
 
 
 def find_clinics(tx: Transaction, context: RequestContext, texts: Iterable[str]) -> list[ClinicRow]:
-    """Return the clinics that a request names, in one query. Raises the same errors as `find_clinic`."""
+    """Read the clinics that a request names with one query. Raises the same errors as `find_clinic`."""
     named: dict[str, list[ClinicRow]] = defaultdict(list)
     for row in configuring.list_clinic_settings(tx, context.now, scope=context.user.scope):
         for text in {row.clinic, ":".join(row.key)}:

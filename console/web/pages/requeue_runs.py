@@ -144,7 +144,7 @@ def resume(run_id: RowId, context: Requeuer) -> Response:
 
 
 def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int | None) -> StartedRun:
-    """Start a run, and ask the back office to continue it.
+    """Start a run, and ask the back office to process it.
 
     Raises MoreThanConfirmedError if more payments match than `confirmed`.
     """

@@ -82,7 +82,7 @@ def save(form: Annotated[_ViewForm, Form()], context: Viewer) -> Response:
 
 @router.post("/views/delete")
 def delete(form: Annotated[_IdForm, Form()], context: Viewer) -> Response:
-    """Delete a view. Administrators may also delete views of others. Other users get a PageError (403)."""
+    """Delete a view. Administrators may delete shared views of others. Raises PageError (403) if not permitted."""
     with context.transaction() as tx:
         view = _find_view(tx, context, form.view)
         if not view.may_be_deleted_by(context.user):

@@ -29,7 +29,7 @@ TrendsQuery = Annotated[ReportQuery[TrendsParameters], Depends(report_query(Tren
 
 @router.get("/trends")
 def show(query: TrendsQuery, context: Viewer) -> Response:
-    """Show the payments by week or clinic, and the work queues of the last days."""
+    """Show the payments by week or clinic, and the sizes of the work queues on the last days."""
     chosen = query.parameters
     whole = chosen.query(context.scope_of(query.choice))
     today = context.today_in(whole.scope)

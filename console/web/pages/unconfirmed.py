@@ -33,7 +33,7 @@ class _ListQuery(PageQuery):
 
 @router.get("/new-ids")
 def show(choice: Annotated[_ListQuery, Query()], context: Administrator) -> Response:
-    """Show the companies, clinics and patients that are unconfirmed, and the companies and clinics that are retired."""
+    """Show the unconfirmed companies, clinics and patients, and the retired companies and clinics."""
     found = _list_unconfirmed(context, choice.sort)
     held = [confirming.describe_contents(row.contents) for row in found.rows]
     shown = list(zip(found.rows, held, strict=True))

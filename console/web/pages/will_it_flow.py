@@ -30,7 +30,7 @@ class _FlowForm(PageQuery):
     patient: Text | None = None
 
     def asked(self, clinic: str | None) -> FlowQuery | None:
-        """Return the payment, or None if the clinic, the charge type or the date is missing."""
+        """Return the payment that the form describes, or None if the clinic, the charge type or the date is missing."""
         given = self.model_dump() | {"clinic": clinic}
         is_complete = clinic and self.charge_type and self.date
         return FlowQuery.model_construct(**given) if is_complete else None
