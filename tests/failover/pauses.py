@@ -1,4 +1,4 @@
-"""Compute for how long nothing was imported during the faults of a schedule."""
+"""Compute the longest time without an import after each fault of a schedule."""
 
 import itertools
 from collections.abc import Sequence

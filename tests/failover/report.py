@@ -96,7 +96,7 @@ def replace_section(page: str, text: str) -> str:
 
 
 def main() -> int:
-    """Write the section from the results of the runs. If there are none, change nothing."""
+    """Write the section from the results of the runs. If there are no results, change nothing."""
     from tests.failover.failover_trial import EVENTS_PER_SECOND  # noqa: PLC0415 (the tests of this module need no servers)
     from tests.failover.patroni_node import TTL_SECONDS  # noqa: PLC0415 (as above)
     from tests.failover.plain_celery import TASKS_PER_SECOND  # noqa: PLC0415 (as above)

@@ -88,7 +88,7 @@ def _is_other_system(row: dict[str, object]) -> bool:
 
 
 def main() -> int:
-    """Write the page from the results of the last runs. If there are none, change nothing."""
+    """Write the page from the results of the last runs. If there are no results, change nothing."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS_FOLDER.glob("*.json"))}
     if not found:
         sys.stderr.write(f"no results in {RESULTS_FOLDER}: run `make test-faults` or `make soak` first\n")

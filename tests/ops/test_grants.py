@@ -46,7 +46,7 @@ ROLE_PRIVILEGES_QUERY = """
 
 @pytest.fixture(scope="module")
 def application_role_lock(tmp_path_factory):
-    """Lock the role `payments_app` against other test processes, because all databases of a server share it."""
+    """Lock the role `payments_app` against other test processes, because all databases share the role."""
     with (tmp_path_factory.getbasetemp().parent / "payments_app").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests run the services of docker-compose.yml with fewer rights. Their references resolve."""
+"""The Kubernetes manifests run the services of docker-compose.yml with fewer rights. All referenced objects exist."""
 
 import shutil
 import subprocess

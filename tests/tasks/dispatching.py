@@ -37,8 +37,8 @@ def publish(dispatcher, count):
 def take_messages(dispatcher, *, reading=False):
     """Remove all messages from the broker and return the names of their tasks, oldest first.
 
-    The name of an import request is IMPORT_REQUEST. If `reading`, the new entries are read for each import request, as
-    an importer does. Afterwards each of these tasks can be enqueued again.
+    The name of an import request is NEW_ENTRIES. If `reading`, read the new entries for each import request, as an
+    importer does. Afterwards each task can be enqueued again.
     """
     messages = []
     queues = [dispatcher.queue_key, f"{KEY_PREFIX}{RETRIES}"]

@@ -1,4 +1,4 @@
-"""A broker that refuses writes is treated like one that does not answer. So Celery's workers reconnect."""
+"""A broker that refuses writes is treated like one that does not answer. Celery's workers then reconnect."""
 
 import select
 import socket
