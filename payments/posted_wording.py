@@ -28,7 +28,7 @@ _MEANINGS = {
 
 
 def posted_term(code: str) -> str:
-    """Return the term of a posted state, or of all states of payments that are not in Billing."""
+    """Return the term of a posted state or of the filter `not_in_billing`. `code` is a value of PostedFilter."""
     return POSTED_TERMS[PostedFilter(code)]
 
 

@@ -13,7 +13,7 @@ def backoff_delay(schedule: BackoffSchedule, attempt: int, seed: str) -> timedel
     """Return the delay after the `attempt`-th failure (counted from 1), or None after the last step of the schedule.
 
     The delay is between zero and the step of the schedule (full jitter), so payments that failed together are not
-    retried together. It is derived from `seed`, so the same payment gets the same delay in every process.
+    retried together. The delay is derived from `seed`, so a payment gets the same delay in every process.
     """
     if attempt > len(schedule):
         return None

@@ -156,7 +156,7 @@ def _add_outcome(items: dict[ReconcilingItem, Money], line: LineComparison, outc
 
 
 def _exclusion_item(outcome: Outcome) -> ReconcilingItem | None:
-    """Return the item that explains why a line is not in Billing, or not yet.
+    """Return the item that explains why a line with this outcome is not in Billing, or not yet.
 
     Returns None if the line's whole amount belongs in Billing.
     """

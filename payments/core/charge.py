@@ -31,8 +31,8 @@ class ChargeVersion(NamedTuple):
 def recorded_version(event: ChargeSaved, before: ChargeVersion | None) -> ChargeVersion:
     """Return the version to record for a saved charge.
 
-    `before` is the charge that Billing holds, None for a new charge. If the event does not state `patient_paid`, it is
-    0.00 for a new charge. For a known charge it is None, and the next distribution determines it.
+    `before` is the charge that Billing holds, None for a new charge. If the event does not state `patient_paid`, the
+    version has 0.00 for a new charge. For a known charge it has None, and the next distribution determines the amount.
     """
     saved = ChargeVersion.of(event)
     return saved._replace(patient_paid=saved.patient_paid or ZERO) if before is None else saved

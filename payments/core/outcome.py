@@ -170,7 +170,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The line is not sent to Billing for this reason. Nothing is posted for it.
+    """The line is not sent to Billing; `reason` says why. Nothing is posted for the line.
 
     `error` is the text of the technical fault that ended the retries, empty if there was none.
     """

@@ -56,8 +56,8 @@ class AcceptanceResult(NamedTuple):
 def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: datetime, who: str) -> AcceptanceResult:
     """Post the entries that an exception proposes. A second call posts nothing.
 
-    `deposit_date` must be in an open month. It defaults to today in the company's time zone. `who` is the user of the
-    entries. The call locks the line, then share-locks the months of the entries until the commit.
+    `deposit_date` must be in an open month. It defaults to today in the company's time zone. `who` is stored as the
+    user of the entries. The call locks the line, then share-locks the months of the entries until the commit.
 
     Raises DecisionError if the exception cannot be accepted, if the payment has changed since the exception was opened,
     or if the date is in the future or in a month that is not open. Also raises it if the Amount Due is 0.00 and the

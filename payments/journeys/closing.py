@@ -91,7 +91,7 @@ def begin_close(tx: Transaction, company_id: str, month: Month, now: datetime, w
 
 
 def finish_close(tx: Transaction, company_id: str, month: Month, now: datetime) -> Snapshot:
-    """Close a month that is CLOSING, store its totals, and return them. Raises ClosingError if it is not CLOSING."""
+    """Close a month that is CLOSING. Store and return its totals. Raises ClosingError if the month is not CLOSING."""
     state = month_close.lock_state(tx, company_id, month)
     if state is not MonthState.CLOSING:
         is_done = state is MonthState.CLOSED

@@ -23,7 +23,7 @@ class ConfirmationError(ValueError):
 
 
 def list_unconfirmed(tx: Transaction, scope: Scope = EVERYTHING) -> list[UnconfirmedRow]:
-    """Return the companies, clinics and patients of a scope that nobody has confirmed, and the retired ones."""
+    """Return the unconfirmed companies, clinics and patients of a scope, and its retired companies and clinics."""
     return confirmation.list_unconfirmed(tx, scope, LISTED_ROWS_MAX)
 
 

@@ -30,5 +30,5 @@ def due_again(tx: Transaction, kind: WorkKind, now: datetime) -> list[WorkItem]:
 
 
 def clear(tx: Transaction, kind: WorkKind, item: WorkItem) -> None:
-    """Delete the record of an item's failed attempts, because it succeeded or needs no further attempt."""
+    """Delete the record of an item's failed attempts, because the item succeeded or needs no further attempt."""
     postponed_work.clear(tx, kind, item)

@@ -187,7 +187,7 @@ def count_exceptions(tx: Transaction, exception_filter: ExceptionFilter, window:
 
 
 def exception_counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
-    """Return the number of open exceptions of each kind. If the filter excludes open exceptions, the result is empty.
+    """Return the counts of open exceptions by reason and case. Empty if the filter excludes open exceptions.
 
     Ended exceptions are not counted. Their number grows without limit, so counting them would slow down every page.
     """

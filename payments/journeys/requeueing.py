@@ -31,14 +31,14 @@ REQUEUEABLE_STATUSES = frozenset({Status.NOT_SENT, Status.PENDING, Status.VALIDA
 
 @dataclass(frozen=True, slots=True)
 class RequeueSummary:
-    """The number of requeued payments, and the given keys that were skipped: already imported or not found."""
+    """The number of requeued payments, and the skipped keys, whose payments are already imported or not found."""
 
     count: int
     skipped: tuple[str, ...] = ()
 
 
 def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str, scope: Scope = EVERYTHING) -> RequeueSummary:
-    """Requeue payments by their printed keys. Keys that are already imported or not found in the scope are skipped.
+    """Requeue payments by their printed keys. Skip payments that are already imported or not found in the scope.
 
     Raises AmbiguousIdError if several companies of the scope have a key. No payment is requeued then.
     """

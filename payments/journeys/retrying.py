@@ -19,7 +19,7 @@ UNKNOWN_ERROR_MESSAGE = "Unable to determine reason. Please contact Support."
 
 
 def retry_due(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
-    """Re-evaluate held or requeued lines that are due. Return the statistics. Sets `selection.taken` to their row ids.
+    """Re-evaluate held or requeued lines that are due. Return the statistics. Set `selection.taken` to the lines' ids.
 
     Locks the lines (FOR NO KEY UPDATE SKIP LOCKED).
     """

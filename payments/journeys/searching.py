@@ -61,7 +61,7 @@ def search(tx: Transaction, wanted: str, scope: Scope) -> SearchResult:
 
 
 def _find_patients(tx: Transaction, scope: Scope, query: SearchQuery) -> list[tuple[PatientKey, MatchKind]]:
-    """Return the matching patients, best first. Patients with similar names count only if nobody else matches."""
+    """Return the matching patients, best first. Return patients with similar names only if no other patient matches."""
     if query.is_amount_only:
         return []
     plain = found_patients.plain_text(tx, query.text)

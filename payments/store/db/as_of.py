@@ -1,7 +1,7 @@
 """As-of queries: run a report's query against the rows that existed at an earlier moment.
 
 Append-only tables are filtered by the time of insertion. For each table in `VERSIONED`, triggers copy every earlier
-version of a row to a row-version table, with the time at which its validity ended.
+version of a row to a row-version table, with the time until which this version was valid.
 """
 
 from datetime import datetime

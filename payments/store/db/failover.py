@@ -1,7 +1,7 @@
 """Detect connections to the wrong server after a failover of PostgreSQL, and commits that a failover may lose.
 
-A synchronous primary confirms a COMMIT when a standby has received it. If this wait is cancelled, the transaction is
-committed on the primary only. PostgreSQL then reports success with a warning, and a failover loses the transaction
+A synchronous primary waits until a standby has received a COMMIT, then confirms it. If this wait is cancelled, only the
+primary has the transaction. PostgreSQL then reports success with a warning, and a failover loses the transaction
 (decision 0026).
 """
 

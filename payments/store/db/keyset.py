@@ -109,7 +109,7 @@ class Keyset:
     def limit(self) -> str:
         """The LIMIT clause, with one row more than the page shows.
 
-        The number is part of the text. With a parameter, PostgreSQL would plan the query of each page again.
+        The number is part of the SQL text, not a parameter, so that PostgreSQL does not plan each page's query again.
         """
         return f"LIMIT {self.window.limit:d}"
 

@@ -40,9 +40,9 @@ def find(tx: Transaction, applications: Collection[str]) -> set[StalledSession]:
 
 
 def terminate(tx: Transaction, sessions: Collection[StalledSession]) -> int:
-    """Terminate the backends that still wait in the same statement, which rolls back their transactions.
+    """Terminate the backends that still wait in the same statement. PostgreSQL rolls back their transactions.
 
-    Return the number terminated.
+    Return the number of terminated backends.
     """
     found = tx.execute(
         text(

@@ -3,8 +3,8 @@
 Users see them on the Claims Feed as *Validation Failed*. If their retries are exhausted, or Billing does not have their
 company or clinic, users see *Not Sent*. The table is named `set_aside` (see `tables.py`).
 
-If it is not certain that an entry comes from its company, its dead letter has no company and no other fields of the
-event. They are in the body only.
+If an entry may not come from the company that it names, its dead letter has no company and no other fields of the
+event. These fields are in the body only.
 """
 
 import hashlib
