@@ -70,7 +70,7 @@ def log_warnings_only(stream: TextIO) -> None:
 
 
 def warn_of_service_links(settings: Settings) -> None:
-    """Log a warning with the names of the ignored variables that Kubernetes has added, and how to prevent them."""
+    """Log a warning that names the ignored variables of Kubernetes, with a hint on disabling these variables."""
     if settings.service_links:
         structlog.get_logger(__name__).warning(
             "service_links_ignored", variables=", ".join(settings.service_links), hint=DISABLING_HINT

@@ -27,7 +27,7 @@ class RecurringTask:
 
     @property
     def late_after(self) -> timedelta:
-        """The task counts as late if its last success is longer ago than this."""
+        """The time since the last success after which the task counts as late."""
         return 3 * self.every + timedelta(minutes=1)
 
 

@@ -146,7 +146,7 @@ class _ChoiceParser:
 def list_choices(command: Any) -> None:
     """Add the choices of each parameter to the help of a command.
 
-    They are not in the definition of the command, because loading them slows every other command.
+    The choices are not in the definition of the command, because loading them would slow every other command.
     """
     for parameter in command.params:
         described = getattr(parameter, "type_descriptor", None)

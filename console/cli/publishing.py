@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_feed(context: CliContext, sign: Sign | None) -> Iterator[PaymentFeed]:
-    """Yield a feed with the configuration of the settings. `sign` signs each event.
+    """Yield a feed that is configured by the settings of `context`. `sign` signs each event.
 
     At the end of the block, the spans are exported and the connection is closed.
     """

@@ -1,4 +1,4 @@
-"""`payments replay`: import the acknowledged entries that are kept on the feed once more."""
+"""`payments replay`: import again the acknowledged entries that are kept on the feed."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -175,7 +175,7 @@ def _changes(stats: ReplayStats) -> str:
 def _published_at(entry_id: str) -> str:
     """Return the time in an entry's id, without fractions of a second.
 
-    If an id contains no time, return it unchanged.
+    If the id contains no time, return the id unchanged.
     """
     try:
         return datetime.fromtimestamp(int(entry_id.partition("-")[0]) // 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

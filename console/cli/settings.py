@@ -55,7 +55,7 @@ def set_clinic(
         typer.Option(metavar="TYPES", help="Charge types to send, separated by commas, or `all`. Default: unchanged."),
     ] = None,
 ) -> None:
-    """Change the settings of a clinic for payments saved from now on. Changes are recorded with the user.
+    """Change the settings of a clinic for payments saved from now on. The audit history records each change.
 
     A clinic's first settings also apply to earlier payments.
     """

@@ -203,7 +203,7 @@ class _ScopeChoice:
         """Return the scope `before` with its companies and clinics replaced by the chosen ones.
 
         If neither the options nor `before` name a company, use the companies of the clinics. With `--all-companies`,
-        return EVERYTHING. Raises UserError if a clinic is unknown, or if several of the companies have it.
+        return EVERYTHING. Raises UserError if a clinic is unknown, or if several of the companies have this clinic.
         """
         from payments.access.authentication import choose_clinics
 

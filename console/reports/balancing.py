@@ -62,7 +62,7 @@ class BalancingParameters:
     as_of: datetime | None = as_of()
 
     def query(self, scope: Scope) -> BalanceFilter:
-        """Return the filter of the ledger, limited to `scope`."""
+        """Return these parameters as a filter of the ledger, limited to `scope`."""
         from payments.journeys.balancing import BalanceFilter
 
         return BalanceFilter(

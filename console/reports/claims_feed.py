@@ -105,7 +105,7 @@ class ClaimsFeedParameters:
     sort: StrEnum | None = sort_by(_sort_choices)
 
     def query(self, scope: Scope) -> FeedFilter:
-        """Return the filter of the ledger, limited to `scope`."""
+        """Return these parameters as a filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import FeedFilter
 
         return FeedFilter(

@@ -28,7 +28,7 @@ class DepositSlipParameters:
     company: str | None = company()
 
     def query(self, scope: Scope, day: date) -> PaymentLogFilter:
-        """Return the filter of the ledger, limited to `scope`."""
+        """Return these parameters as a filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import PaymentLogFilter  # noqa: PLC0415 (keeps `payments --help` fast)
 
         return PaymentLogFilter(since=day, until=day, scope=scope.narrowed_to_company(self.company))

@@ -145,7 +145,7 @@ class ExceptionsParameters:
         return replace(self, owner=name) if self.work is WorkChoice.MINE else self
 
     def query(self, scope: Scope) -> ExceptionFilter:
-        """Return the filter of the ledger, limited to `scope`.
+        """Return these parameters as a filter of the ledger, limited to `scope`.
 
         Raises CommandError if `work` is `mine` and no owner is given.
         """

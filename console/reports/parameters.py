@@ -95,7 +95,7 @@ def last_day(day: str = "day", default: str = "no limit") -> Any:
 
 
 def period() -> Any:
-    """Return the field for a period relative to the current day. It is used instead of the first and the last day."""
+    """Return the field for a period relative to the current day. A first or last day overrides the period."""
     return parameter(
         "Period",
         "A period relative to the company's current day. Ignored if a first or last day is given.",

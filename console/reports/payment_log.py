@@ -95,7 +95,7 @@ class PaymentLogParameters:
     sort: StrEnum | None = sort_by(_sort_choices)
 
     def query(self, scope: Scope) -> PaymentLogFilter:
-        """Return the filter of the ledger, limited to `scope`."""
+        """Return these parameters as a filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import PaymentLogFilter
 
         return PaymentLogFilter(

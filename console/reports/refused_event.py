@@ -1,4 +1,4 @@
-"""A refused event: its data as far as they could be read, and its bytes as text."""
+"""A refused event: the data that could be read from it, and its bytes as text."""
 
 from __future__ import annotations
 

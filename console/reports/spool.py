@@ -49,7 +49,7 @@ class Spool:
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes in order. Wait for more bytes until the file is complete.
 
-        Raises the error that was passed to `complete` at the end.
+        After the last byte, raises the error that was passed to `complete`, if there is one.
         """
         position = 0
         while self._wait_for_more(position):

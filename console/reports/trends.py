@@ -45,7 +45,7 @@ class TrendsParameters:
     company: str | None = company()
 
     def query(self, scope: Scope) -> FeedFilter:
-        """Return the filter of the ledger, limited to `scope`."""
+        """Return these parameters as a filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import FeedFilter
 
         return FeedFilter(since=self.since, until=self.until, scope=scope.narrowed_to_company(self.company))

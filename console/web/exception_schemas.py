@@ -14,7 +14,7 @@ from payments.journeys.noting import NOTE_CHARACTERS_MAX
 class UndoRequestBody(Body):
     """The reason why the decision is undone, and the deposit date of the reversing entries.
 
-    By default, the deposit date is that of the reversed entries.
+    By default, the deposit date is that of the reversed entries, or today if that month is closed.
     """
 
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=STORABLE_PATTERN), Storable]

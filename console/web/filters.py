@@ -103,8 +103,8 @@ _Parameters = TypeVar("_Parameters")
 class ReportQuery(Generic[_Parameters]):
     """The query of a report: its parameters, and which page of its rows to show.
 
-    `after` or `before` is the position at which the page begins or ends, and `limit` is its number of rows. `confirmed`
-    is the number of rows that the user has confirmed in a form.
+    `after` or `before` is the position at which the page begins or ends, and `limit` is the number of rows per page.
+    `confirmed` is the number of rows that the user has confirmed in a form.
     """
 
     parameters: _Parameters
