@@ -160,7 +160,7 @@ def _try_balance(
 ) -> dict[BalancedClinic, Balance] | None:
     """Return the balance of each clinic, or None after an error. Raises an error for which `is_outage` returns True.
 
-    After an error, the transaction is rolled back to a savepoint, so it can still be used.
+    After an error, the transaction is rolled back to a savepoint, so the transaction can still be used.
     """
     try:
         with savepoint(tx):

@@ -26,7 +26,7 @@ def begin(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
     """Mark the company as ARRIVING. Return False if the rows of this move are already imported.
 
     Until the import has ended, the company's events are Not Sent (`unknown_company`) and can be requeued. Waits for
-    running imports of events. New ones wait for the commit.
+    running imports of events. New imports of events wait for the commit.
 
     Locks: ADMISSION, then the company's row. Raises MoveError if the database schemas differ, or if this installation
     has data of the company.

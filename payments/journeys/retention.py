@@ -38,7 +38,7 @@ class Retention(NamedTuple):
 def create_partitions(tx: Transaction, table: str, today: date) -> int:
     """Create a table's missing partitions up to MONTHS_AHEAD months ahead. Return the number created.
 
-    Call it in a separate transaction for each table, so that no table stays locked while another one is waited for.
+    Call it in a separate transaction for each table, so that no table stays locked while the call waits for another.
     Waits up to half a second for another transaction's lock, then raises DBAPIError (55P03).
     """
     month = Month.of(today)

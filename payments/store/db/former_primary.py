@@ -1,7 +1,7 @@
 """Close connections to a former primary that never answers.
 
-After a failover, a hanging machine or a load balancer can keep old connections open. It still acknowledges packets, so
-no keep-alive ends the connection, and the client waits forever for an answer.
+After a failover, a hanging machine or a load balancer can keep old connections open. Packets are still acknowledged, so
+no keep-alive ends such a connection, and the client waits forever for an answer.
 
 A thread checks the connections of an engine every CHECK_SECONDS. If a connection is in the same wait in SILENT_CHECKS
 consecutive checks, the thread opens a new connection to the URL and asks its server whether it has the session of the

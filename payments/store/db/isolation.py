@@ -1,8 +1,9 @@
 """Isolation of companies by PostgreSQL: each transaction of the console sees only the companies stated for it.
 
 Each of these transactions runs as the role CONSOLE_ROLE. Row-level security shows this role only rows of the companies
-in a setting of the transaction (`policies.py` defines the policies). A query that lacks its condition therefore returns
-no rows of other companies. Workers and commands do not use this module and read all companies (docs/decisions/0023).
+in a setting of the transaction (`policies.py` defines the policies). A query without a condition on the company does
+not return rows of other companies. Workers and commands do not use this module and read all companies
+(docs/decisions/0023).
 """
 
 from dataclasses import dataclass
