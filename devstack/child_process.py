@@ -62,7 +62,7 @@ def request_stop(process: subprocess.Popen[bytes], child: Child) -> None:
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill the child and every process of its group, and wait for the child's end."""
-    # Until the child is reaped its process id is not reused, so the signal cannot reach another group.
+    # The kernel does not reuse the id of an unreaped child, so the signal cannot reach another group.
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -73,7 +73,7 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
     """Return whether the child has ended. If it has, also kill the other processes of its group."""
     if process.returncode is not None:
         return True
-    if not hasattr(os, "waitid"):  # macOS: the rest of the group stays
+    if not hasattr(os, "waitid"):  # macOS: the other processes of the group keep running
         return process.poll() is not None
     if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         return False

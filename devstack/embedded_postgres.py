@@ -23,7 +23,7 @@ _SUPERUSER = "postgres"
 # The kernel allows about 108 bytes for the path of a socket, 104 on macOS.
 _SOCKET_PATH_MAX = 100
 
-# Its log must quote neither the rejected row nor the statement.
+# PostgreSQL must not write rejected rows or failed statements to its log, because they contain patient data.
 _LOG_SETTINGS = {"log_error_verbosity": "terse", "log_min_error_statement": "panic"}
 _DURABLE_SETTINGS = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 SHARED_BUFFERS_DEFAULT = "512MB"

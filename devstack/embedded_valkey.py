@@ -88,7 +88,7 @@ def _configuration_path(folder: Path) -> Path:
 
 
 def _configuration_text(folder: Path, endpoint: _Endpoint, *, durable: bool) -> str:
-    # In a file, because every user of the machine can read a command line.
+    # The password is in a file, because every user of the machine can read the command line.
     options = {
         "bind": "127.0.0.1",
         "port": str(endpoint.port),
@@ -99,7 +99,7 @@ def _configuration_text(folder: Path, endpoint: _Endpoint, *, durable: bool) -> 
         "save": '""',
         # If memory is full, publishing must fail. Queued entries must not be evicted.
         "maxmemory-policy": "noeviction",
-        # The limit of an event is far lower. This one protects the importers from huge values.
+        # The size limit of an event is far lower. This limit protects the importers from huge values.
         "proto-max-bulk-len": "16mb",
         "tcp-backlog": "128",
         "daemonize": "no",

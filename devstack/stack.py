@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 # In start order. Each can also run alone: `python -m workers.NAME`, or the module named in _MODULE_BY_SERVICE.
 SERVICES = ("intake", "importer", "retrier", "backoffice", "scheduler", "flower", "console")
 
-# Longer than a Celery worker's soft shutdown, shorter than the half minute that init systems usually grant.
+# Longer than the soft shutdown of a Celery worker, and shorter than the 30 s that init systems usually wait.
 _GRACE_SECONDS = 15.0
 _MODULE_BY_SERVICE = {"console": "console.web.serve"}
 

@@ -71,7 +71,7 @@ class Supervisor:
         self._cleanup.callback(self._output.close)
         self._cleanup.callback(self._close_pipes)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # An ignored signal stays ignored, as nohup or a shell's background job intends.
+            # If nohup or a shell has made the process ignore a signal, the signal stays ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._set_handler(number, self._on_stop_signal)
         self._set_handler(signal.SIGCHLD, lambda _number, _frame: None)
@@ -222,7 +222,7 @@ class Supervisor:
     def _read_remaining(self, name: str) -> None:
         for key in list(self._selector.get_map().values()):
             if key.data is not None and key.data[1] == name:
-                # A pipe holds little. The limit is for a process that inherited the pipe and keeps writing.
+                # A pipe is soon empty. The limit is for a process that inherited the pipe and keeps writing.
                 any(not self._read(key.data) for _ in range(64))
 
     def _close_pipes(self) -> None:

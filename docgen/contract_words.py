@@ -4,7 +4,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-# The meaning of each field; its type comes from the model.
+# The meaning of each field. The types of the fields come from the models.
 MEANING_BY_FIELD = {
     "schema": "version of this contract",
     "type": "kind of the event",

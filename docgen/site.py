@@ -63,7 +63,7 @@ def rewrite_links(text: str, document: str, page: str) -> str:
         is_shown = path.startswith("docs/") and not (ROOT / path).is_dir()
         return f"{mark}[{label}]({posixpath.relpath(path, here)}{anchor})" if is_shown else label
 
-    # Without a script from elsewhere a diagram stays text.
+    # Diagrams stay text, because the site loads no script to draw them.
     return _LINK_PATTERN.sub(_rewrite_link, text).replace("```mermaid\n", "```text\n")
 
 

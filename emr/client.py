@@ -143,7 +143,7 @@ class PaymentFeed:
             self._confirmation.request(pipeline)
             replies = pipeline.execute(raise_on_error=False)
         ids, others = replies[: len(entries)], replies[len(entries) :]
-        # An error that redis-py raises quotes the command, so a patient's payment would end in logs.
+        # An error that redis-py itself raises contains the command, so logs would contain a patient's payment.
         for reply in ids:
             if isinstance(reply, redis.RedisError):
                 raise reply

@@ -11,7 +11,7 @@ from typing import cast
 
 _SEPARATORS = (",", ";", "\t", "|")
 _CELL_CHARACTERS_MAX = csv.field_size_limit()
-# Undecodable bytes become this lone surrogate, which no file can hold, so that errors name its row and column.
+# Replaces undecodable bytes, so that errors name their row and column. No valid file contains this surrogate.
 _UNDECODABLE = "\udc80"
 ENCODING_ERRORS = "emr.csv_records"
 codecs.register_error(ENCODING_ERRORS, lambda error: (_UNDECODABLE, cast("UnicodeDecodeError", error).end))

@@ -122,7 +122,7 @@ def open_table(file: BinaryIO, required: Sequence[str], optional: Collection[str
 
     Raises HeaderError if a column is missing or a heading occurs twice. Raises TableError if the header is unreadable.
     """
-    # A pipe cannot be rewound, so the byte order mark is looked at without being read.
+    # Peek at the byte order mark without reading it, because a pipe cannot be rewound.
     buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", file))
     is_utf16 = buffered.peek(2)[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
     encoding = "utf-16" if is_utf16 else "utf-8-sig"

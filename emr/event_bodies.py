@@ -63,7 +63,7 @@ def _json_default(value: object) -> str:
     match value:
         case Decimal():
             return f"{dollars(value):f}"
-        case date():  # a datetime is one too
+        case date():  # includes datetime, a subclass
             return value.isoformat()
         case UUID():
             return str(value)

@@ -104,7 +104,7 @@ class Relay:
                 record_outcome(connection, outcome.published, outcome.reasons)
                 connection.commit()
         except BaseException:
-            # On a broken connection the rollback fails too; the first error is the one to raise.
+            # On a broken connection, the rollback fails too. Raise the first error, not that of the rollback.
             with contextlib.suppress(Exception):
                 connection.rollback()
             self._begin_pass()

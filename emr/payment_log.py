@@ -19,8 +19,8 @@ REQUIRED_COLUMNS = "clinic_id payment_id line_id transaction_date amount_paid ch
 OPTIONAL_COLUMNS = ["version"]
 COLUMNS = [*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS]
 
-# What a spreadsheet makes of a long number, of a narrow column and of an error, and what some exports write so that a
-# spreadsheet keeps leading zeros.
+# Cells that a spreadsheet has changed: long numbers (1.2E+15), narrow columns (###) and errors (#N/A). Some exports
+# write ="0012", so that a spreadsheet keeps the leading zeros.
 _CHANGED_BY_SPREADSHEET = re.compile(
     r'-?\d([.,]\d+)?E[+-]\d\d+|=".*"|#+|#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)', re.ASCII | re.DOTALL
 )

@@ -74,7 +74,7 @@ def line_events(visit: Visit, line_id: str, rng: Random) -> Iterator[SimulatedEv
     first = _first_save(visit, line_id, scenario, rng)
     changes = _changes(first, scenario, rng)
     overtaken = bool(changes) and chance(rng, OVERTAKEN_PERCENT)
-    # Only a change within minutes can overtake the version it changes.
+    # Only a change made within minutes can arrive before the version that it changes.
     delays_days = [0 if overtaken and number == 0 else pick(rng, EDIT_DELAYS_DAYS) for number in range(len(changes))]
     saves = _schedule_saves(_Save(visit.at, first), changes, delays_days, rng)
     yield from _deliver(visit, saves, scenario, Delivery.LATE if overtaken else Delivery.PROMPT, rng)
@@ -181,7 +181,7 @@ def _deliver(
             arrives_at, delivery = saves[1].at + timedelta(seconds=rng.randrange(60, 3_600)), Delivery.LATE
         again_at = arrives_at + timedelta(seconds=rng.randrange(5, 7_200))
         repeated = chance(rng, REPEATED_PERCENT)
-        # Draw saves after the last day too, so that the rest of the day does not depend on `last_day`.
+        # Random numbers are drawn for saves after the last day too, so that other events do not depend on `last_day`.
         if version <= newest:
             event = _make_event(visit, saves[0].fields or {}, save, version)
             arrival = SimulatedEvent(event, arrives_at, scenario, delivery, is_newest=version == newest)

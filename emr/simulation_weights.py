@@ -95,7 +95,7 @@ PATIENTS_IN_CARE = 60
 PATIENTS_NEW_A_WEEK = 5
 
 CLINICS_A_COMPANY = 5
-# One clinic in ten has the integration off: one of the second to the fifth, so that small simulations include it.
+# The integration is off in one of ten clinics: in one of the first five, so that small simulations include it.
 CLINICS_A_SWITCHED_OFF_ONE = 10
 # Number of charge types that a clinic has not selected; Copay is always selected.
 TYPES_UNSELECTED: Mapping[int, int] = {0: 50, 1: 30, 2: 15, 3: 5}

@@ -163,7 +163,7 @@ class _FormWriter(_FormWalker):
 
     def handle_data(self, data: str) -> None:
         if self._option is not None and self._select is not None:
-            # The value of an option without one is its text.
+            # If an option has no attribute `value`, its text is the value.
             chosen = data.strip() in self._values[self._select]
             self.parts[self._option] = "<option selected>" if chosen else "<option>"
             self._option = None

@@ -95,7 +95,7 @@ def _format_time(context: Context, at: datetime | date | None, time_format: str)
         return Markup(f'<time datetime="{at}"><span>{at}</span></time>')  # noqa: S704 (as above)
     zone: tzinfo = context.get("zone", UTC)
     local = at.astimezone(zone)
-    # Narrow columns break between date and time, but within neither.
+    # In a narrow column, the line breaks between the date and the time, never inside one of them.
     parts = f"<span>{local:%Y-%m-%d}</span> <span>{local:{time_format}}</span>"
     return Markup(f'<time datetime="{at.isoformat()}">{parts}</time>')  # noqa: S704 (as above)
 

@@ -123,7 +123,7 @@ def _feed_metrics(figures: FeedFigures | None) -> Iterator[Metric]:
 def _pause_metric(client: redis.Redis, now: datetime) -> Metric:
     try:
         found = outage.current(client)
-    except redis.RedisError:  # `payments_feed_up` tells
+    except redis.RedisError:  # `payments_feed_up` reports this
         found = None
     return new_metric("payments_import_paused_seconds", _age_seconds(found.since if found else None, now))
 

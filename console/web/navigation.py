@@ -1,4 +1,4 @@
-"""The navigation of the console: its pages, grouped by job. For each page, this module has one item.
+"""The navigation of the console: its pages, grouped by job. Each of these pages has one item in this module.
 
 An item is shown if its page exists and the user has the right that the item names.
 """

@@ -38,6 +38,6 @@ def show_newer(
     path, given = context.request.url.path.removesuffix("/newer"), dict(context.request.query_params)
     last_page = None if sort.is_descending else END
     address = url(path, **given | {"after": None, "before": last_page})
-    # Not a page: it must not consume the message for the next one.
+    # Not `context.page`, which would show and delete the flash message meant for the next page.
     values = {"count": found, "most": COUNTED_MAX, "address": address, "report": report}
     return HTMLResponse(context.app.render("newer_rows.html", values))

@@ -30,7 +30,7 @@ def referring_page(request: Request) -> str | None:
     """
     try:
         referer = urlsplit(request.headers.get("referer", ""))
-    except ValueError:  # not an address that a browser sends
+    except ValueError:  # no browser sends such an address
         return None
     page = referer.path + (f"?{referer.query}" if referer.query else "")
     current = request.url.path + (f"?{request.url.query}" if request.url.query else "")

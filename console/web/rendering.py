@@ -119,7 +119,7 @@ def payment_link(key: str | None, company: str | None, shown: str | None = None)
     label = escape(shown or key)
     clinic, slash, number = label.partition("/")
     parts = f"<small>{clinic}<span>{slash}</span></small><span>{number}</span>" if slash else label
-    # Pages show the number above the clinic; for screen readers the label keeps the key whole.
+    # Pages show the payment number above the clinic. The label gives screen readers the whole key.
     return Markup(f'<a class="key" href="{address}" title="{escape(key)}" aria-label="{label}">{parts}</a>')  # noqa: S704
 
 

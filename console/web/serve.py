@@ -20,7 +20,7 @@ from workers.runtime.ports import address_family
 
 log = structlog.get_logger(__name__)
 
-# EX_CONFIG of sysexits.h: a restart would fail in the same way.
+# EX_CONFIG of sysexits.h: the settings are wrong, so a restart would fail in the same way.
 EXIT_MISCONFIGURED = 78
 _GRACE_SECONDS = 10
 

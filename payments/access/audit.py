@@ -146,8 +146,8 @@ def _parameters(query: AuditFilter) -> dict[str, Any]:
 
 def recent_actions(tx: Transaction) -> list[str]:
     """Return the distinct actions of the visible entries among the newest 10,000 entries, sorted."""
-    # The sequence bounds what is read. A limit of rows would read the whole history of an installation for the 10,000
-    # entries that row-level security shows to the administrator of a small company.
+    # A lower bound of ids limits the rows that are read. With a LIMIT of rows, row-level security would make PostgreSQL
+    # read the whole history, until it finds enough entries of a small company.
     newest = "SELECT pg_sequence_last_value(CAST('audit_id_seq' AS regclass))"
     query = f"SELECT DISTINCT action FROM audit WHERE id > ({newest}) - 10000 ORDER BY action"
     return list(tx.execute(text(query)).scalars())

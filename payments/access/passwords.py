@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 12, 1000
-# Control characters, and what is left of bytes that are not UTF-8.
+# Control characters, and surrogates, which stand for bytes that are not UTF-8.
 _UNTYPABLE_CHARACTER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _HASHER = PasswordHasher()
 _RATED_CHARACTERS_MAX = 72
@@ -70,7 +70,7 @@ def check_strength(password: str, name: str) -> None:
     """Check a password's strength. Raises UserError if it is common, leaked, repetitive or like the user's name."""
     from zxcvbn import zxcvbn  # noqa: PLC0415 (it loads its word lists, which only new passwords need)
 
-    # The library rates 72 characters at most; the first ones of a longer password decide.
+    # The library rates at most 72 characters, so only the beginning of a longer password is rated.
     beginning = password[:_RATED_CHARACTERS_MAX]
     rated = zxcvbn(beginning, user_inputs=[name, *_GUESSABLE_WORDS], max_length=_RATED_CHARACTERS_MAX)
     if rated["score"] < _STRENGTH_SCORE_MIN:

@@ -101,8 +101,8 @@ _KEY_PART = rf"[^ ](?:.{{0,{ID_CHARACTERS_MAX - 2}}}[^ ])?"
 _PRINTED_KEY = re.compile(rf"{_KEY_PART}/{_KEY_PART}/{_KEY_PART}")
 """Three ids joined by slashes. An id may contain slashes. The text matches if it can be split into three valid ids."""
 
-# For the JSON Schema: control, formatting and private characters, every space but the plain one, and the characters
-# without a shape, as far as they have four hexadecimal digits.
+# For the JSON Schema: control, formatting and private-use characters, all spaces except U+0020, and characters without
+# a shape. Only characters with four hexadecimal digits are listed.
 _UNPRINTABLE_CHARACTERS = (
     r"\u0000-\u001f\u007f-\u00a0\u00ad\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
     r"\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"

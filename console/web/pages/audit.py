@@ -90,6 +90,6 @@ def _audit_filter(query: ReportQuery[AuditParameters], context: RequestContext) 
         subject=chosen.subject,
         since=since,
         until=until,
-        # A named action is shown also if it changes nothing.
+        # If the user filters by an action, show it even if it is a READ action.
         kind=None if chosen.action else _KIND_BY_CHOICE[chosen.show],
     )

@@ -37,7 +37,7 @@ class _LoginForm(BaseModel):
     next_page: Annotated[str, Field(alias="next")] = ""
     name: Annotated[str, Storable] = ""
     password: Annotated[str, Storable] = Field(default="", repr=False)
-    # The form that the user sent when the session had expired, as the login page keeps it.
+    # The form that the user sent after the session expired, as text. The login page keeps it in a hidden field.
     sent: Annotated[str, Storable] = Field(default="", repr=False)
 
 

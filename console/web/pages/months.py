@@ -129,7 +129,7 @@ def _close_now(context: RequestContext, company: str, month: Month) -> Snapshot:
     try:
         with context.transaction() as tx:
             closing.begin_close(tx, company, month, context.now, context.user.audit_name)
-        # Imports that held the month have committed, so no entry of the month is later than its close.
+        # Imports that held locks on the month have committed, so no entry of the month is later than its close.
         with context.transaction() as tx:
             closed = CompanyMonth(company, month)
             snapshot = recorded_actions.finish_close(tx, context.actor, closed, context.app.clock())
