@@ -108,7 +108,7 @@ def _libpq_options() -> set[str]:
     return {each.keyword.decode() for each in Conninfo.get_defaults()}
 
 
-def _hosts(url: EngineUrl, options: dict[str, str]) -> tuple[Host, ...]:
+def _hosts(url: EngineUrl, options: dict[str, str]) -> tuple[HostPort, ...]:
     """Return the hosts of the URL, or the hosts that `options` name. Remove `host` and `port` from `options`."""
     names, ports = options.pop("host", ""), options.pop("port", "")
     if url.hosts:

@@ -37,7 +37,7 @@ def publish(dispatcher, count):
 def take_messages(dispatcher, *, reading=False):
     """Remove all messages from the broker and return the names of their tasks, oldest first.
 
-    The name of an import request is NEW_ENTRIES. If `reading`, read the new entries for each import request, as an
+    The name of an import request is IMPORT_REQUEST. If `reading`, read the new entries for each import request, as an
     importer does. Afterwards each task can be enqueued again.
     """
     messages = []
