@@ -205,7 +205,7 @@ def test_reports_as_of_a_time_before_any_event_are_empty(finished_scenario) -> N
     assert str(before["balance"].emr_total) == "0.00"
 
 
-def test_settings_change_that_commits_last_wins_even_if_its_clock_is_behind(
+def test_version_that_commits_last_wins_even_if_its_clock_is_behind(
     tx: Transaction,
 ) -> None:
     office = Office(tx, TODAY)

@@ -129,7 +129,7 @@ def test_link_is_refused_without_a_difference_or_for_another_patient(office: Off
     office.publish(saved_payment(**paid("25.00", "2020-06-08")))
     posted = post(office, entry("25.00"))
 
-    with pytest.raises(EntryError, match="no difference of a closed month"):
+    with pytest.raises(EntryError, match="no difference in a closed month"):
         link(office, posted.entry.id, LinkTarget(payment="clinic/payment/1"))
     with pytest.raises(EntryError, match="no exception 17"):
         link(office, posted.entry.id, LinkTarget(finding_id=17))
