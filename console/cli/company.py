@@ -106,7 +106,10 @@ def list_companies(
     output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
-    """List the companies and their settings. Retired companies are listed with --unconfirmed only."""
+    """List the companies that are not retired, with their settings.
+
+    With --unconfirmed, list the unconfirmed and the retired companies, clinics and patients instead.
+    """
     from payments.journeys import configuring
     from payments.journeys.confirming import list_unconfirmed
 

@@ -45,7 +45,8 @@ def preview_payment(tx: Transaction, scope: Scope, payment: PaymentToSave, now: 
     """Return the outcome that this payment would have if it were saved now.
 
     `scope` must be limited to one clinic id: the clinic of the payment. For a retired clinic, or one that Billing does
-    not have, the integration counts as off. Raises AmbiguousIdError if several companies of the scope have the clinic.
+    not have, the outcome is Not Sent with the reason UNKNOWN_CLINIC. Raises AmbiguousIdError if several companies of
+    the scope have the clinic.
     """
     clinic_id = scope.only_clinic or ""
     preview = FlowPreview(

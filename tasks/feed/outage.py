@@ -34,10 +34,7 @@ class Outage(NamedTuple):
 
 @contextmanager
 def report_outages(client: redis.Redis) -> Iterator[None]:
-    """Open the breaker if the block raises an error that is an outage. The error is raised again.
-
-    If the Redis server accepts no writes, the client's connections to it are closed.
-    """
+    """Open the breaker if the block raises an error that is an outage. The error is raised again."""
     try:
         yield
     except Exception as error:

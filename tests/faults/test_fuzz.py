@@ -51,7 +51,10 @@ amounts = st.sampled_from(["0.01", "25.00", "9999999999.99", "10000000000.00", "
 
 @st.composite
 def event_bodies(draw: st.DrawFn) -> bytes:
-    """Draw a body that resembles an event. Most are valid; others have odd keys, are cut off or have a wrong byte."""
+    """Draw the body of an event in which up to three fields have odd values.
+
+    About a third of the bodies are also cut off, have up to four random bytes inserted, or are random bytes altogether.
+    """
     amount, refund_of = draw(amounts), draw(st.sampled_from([None, None, "clinic/a/1"]))
     if refund_of:
         amount = f"-{amount.removeprefix('-')}"

@@ -80,7 +80,10 @@ def _read_rows(tx: Transaction, feed_filter: FeedFilter, statement: str) -> Iter
 def read_page(
     tx: Transaction, feed_filter: FeedFilter, window: Window, sort: Sort = NEWEST_FIRST
 ) -> list[PositionedRow[FeedRow]]:
-    """Return the rows of a page. The query reads all matching rows, unless the feed is sorted by BY_SAVE."""
+    """Return the rows of a page.
+
+    The query reads all matching rows, unless the feed is sorted by BY_SAVE and `feed_filter` has no `as_of`.
+    """
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
     if feed_filter.as_of is not None:
         disable_nested_loops(tx)
