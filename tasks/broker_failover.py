@@ -40,13 +40,18 @@ class _Reconnecting:
         try:
             return super().read_response(*arguments, **options)  # type: ignore[misc]  # of the class it is mixed into
         except (redis.ResponseError, redis.ConnectionError) as error:
-            # redis-py replaces the error of a replica if Sentinels named the server.
-            refusal = error if isinstance(error, redis.ResponseError) else error.__context__
-            if refusal is None or not says_cannot_write(refusal):
+            if (refusal_text := _refusal_text(error)) is None:
                 raise
             _end_connections(connection.host, connection.port)
             connection.disconnect()
-            raise ConnectionResetError(str(refusal)) from error
+            raise ConnectionResetError(refusal_text) from error
+
+
+def _refusal_text(error: redis.RedisError) -> str | None:
+    """Return the server's reply that it accepts no writes, or None if the error is another one."""
+    # redis-py replaces the error of a replica if Sentinels named the server.
+    refusal = error if isinstance(error, redis.ResponseError) else error.__context__
+    return str(refusal) if refusal is not None and says_cannot_write(refusal) else None
 
 
 def _end_connections(host: str, port: int) -> None:

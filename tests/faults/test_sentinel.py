@@ -18,7 +18,7 @@ from emr.client import Durability, PaymentFeed
 from emr.errors import FeedError
 from payments.contract.event import Event, read_event
 from tasks import health
-from tasks.app import make_app
+from tasks.app import close_app, make_app
 from tasks.engine_check import require_broker, require_feed
 from tests.acceptance import commands
 from tests.builders.committed import CommittedLedger
@@ -195,6 +195,7 @@ def measure_recovery(fault: str, stack: RunningStack, feed: PaymentFeed) -> floa
     started = time.monotonic()
     published, imported = publish_and_import(stack, feed)
     # New connections of this process, so that the time is that of the workers.
+    close_app()
     make_app(celery_settings(stack.engines))
     stack.feed.connection_pool.disconnect()
     wait_until_workers_answer(stack)
