@@ -30,6 +30,7 @@ def describe_error(error: BaseException) -> str | None:
     from payments.core.conflict import ChangedMeanwhileError
     from payments.core.finding import DecisionError
     from payments.core.manual_entry import EntryError
+    from payments.core.repayment import RepaymentError
     from payments.core.timezone import TimezoneError
     from payments.journeys.choosing import UnknownNameError
     from payments.journeys.closing import ClosingError
@@ -40,7 +41,7 @@ def describe_error(error: BaseException) -> str | None:
     from payments.store.db.connection import UnsuitableDatabaseError
 
     refused = (MoreThanConfirmedError, ChangedMeanwhileError, ClinicOfOtherCompanyError, ConfirmationError, NoteError)
-    undecided = (DecisionError, EntryError, ClosingError, MoveError)
+    undecided = (DecisionError, EntryError, RepaymentError, ClosingError, MoveError)
     usage_errors = (*refused, *undecided, TimezoneError, UnknownNameError, UserError)
     engine_errors = (SettingsError, NotRunningError, FeedError, UnsuitableDatabaseError)
     anticipated = (CommandError, ExportError, *engine_errors, *usage_errors)

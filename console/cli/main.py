@@ -26,6 +26,7 @@ from console.cli import (
     notes,
     outbox,
     payment_log,
+    refunds,
     replay,
     reports,
     requeue,
@@ -128,6 +129,13 @@ app.add_typer(
     rich_help_panel=_CHANGE,
     help="Make manual entries, link them to payments, and reverse them.",
     epilog="Example: payments entries list --patient P-1042",
+)
+app.add_typer(
+    refunds.app,
+    name="refunds",
+    rich_help_panel=_CHANGE,
+    help="Request, approve, issue and void refunds, and record returned payments.",
+    epilog="Example: payments refunds list --status requested",
 )
 app.add_typer(
     months.app,

@@ -93,4 +93,6 @@ def _warning_record(warning: CloseWarning) -> Record:
     from payments import wording
 
     what = f"Exception: {wording.finding_reason(warning.what)}" if warning.is_exception else warning.what
+    if warning.refund is not None:
+        return asdict(warning) | {"what": f"Refund {what}"}
     return asdict(warning) | {"what": what, "detail": wording.detail(warning.detail)}

@@ -21,6 +21,7 @@ from console.web.pages import (
     api_exceptions,
     api_front_desk,
     api_overview,
+    api_refunds,
     api_refused_event,
     api_requeue,
     api_search,
@@ -47,6 +48,7 @@ from console.web.pages import (
     own_account,
     patient,
     payment_log,
+    refunds,
     refused_event,
     requeue_runs,
     saved_views,
@@ -67,8 +69,8 @@ PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, exceptions_bulk, exception, notes, account, payment_log),
     *(balancing, months, clinics, timeline, company, deposit_slip, saved_views, unconfirmed, user_list, users),
     *(audit, login, own_account, health, help_page, operations),
-    *(api, api_entries, api_exceptions, api_front_desk, api_overview, api_requeue),
-    *(trends, search, api_search, not_in_billing, manual_entries),
+    *(api, api_entries, api_refunds, api_exceptions, api_front_desk, api_overview, api_requeue),
+    *(trends, search, api_search, not_in_billing, manual_entries, refunds),
     *(balancing_export, emr_logs, api_balancing, today, will_it_flow, patient, refused_event, api_refused_event),
 )
 _POOL_SIZE = 8

@@ -26,6 +26,7 @@ from payments.core.company_move import MoveError
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.finding import DecisionError
 from payments.core.manual_entry import EntryError
+from payments.core.repayment import RepaymentError
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import ClinicOfOtherCompanyError
 from payments.journeys.confirming import ConfirmationError
@@ -48,6 +49,7 @@ _NEXT_STEP_BY_CONFLICT: dict[type[Exception], str] = {
     AmbiguousIdError: "Choose one of the companies in the form, or add the parameter company to the address.",
     DecisionError: "Reload Billing Exceptions, check the exception and try again.",
     EntryError: "Go back, correct the entry and try again.",
+    RepaymentError: "Go back, correct the refund and try again.",
     ChangedMeanwhileError: "Reload the page and try again.",
     ClosingError: "Reload Months and check the state of the month.",
     ClinicOfOtherCompanyError: "Check which company the clinic belongs to.",

@@ -58,6 +58,7 @@ SECTIONS = (
             Item("Billing Exceptions", "/exceptions", "alert-triangle"),
             Item("Patient Payment Log", "/payment-log", "receipt", also=("/deposit-slip", "/entries", "/entries/new")),
             Item("Accounts", "/account", "wallet"),
+            Item("Refunds", "/refunds", "arrow-back-up", also=("/refunds/new",)),
             Item("Payment Balancing", "/balancing", "scale"),
             Item("Trends", "/trends", "activity"),
             Item("Months", "/months", "calendar-month", for_whole_companies=True),

@@ -13,6 +13,7 @@ class Right(StrEnum):
     REQUEUE = "requeue"
     EDIT = "edit"
     POST_ENTRIES = "post_entries"
+    APPROVE_REFUNDS = "approve_refunds"
     CONFIGURE = "configure"
     EXPORT = "export"
     OPERATE = "operate"
@@ -28,7 +29,8 @@ _RIGHT_PHRASES = {
     Right.VIEW: "see payments and reports",
     Right.REQUEUE: "requeue payments",
     Right.EDIT: "accept or acknowledge exceptions, and close months",
-    Right.POST_ENTRIES: "make, link and reverse manual entries",
+    Right.POST_ENTRIES: "make, link and reverse manual entries, and request, issue and void refunds",
+    Right.APPROVE_REFUNDS: "approve refunds that others have requested",
     Right.CONFIGURE: "change clinic and company settings",
     Right.EXPORT: "export reports",
     Right.OPERATE: "view running tasks in Flower",
@@ -54,7 +56,8 @@ class Role(StrEnum):
 _ROLE_SUMMARIES = {
     Role.FRONT_OFFICE: "The front desk sees payments and reports.",
     Role.BILLING: (
-        "Billers also requeue payments, decide exceptions, make manual entries, close months and export reports."
+        "Billers also requeue payments, decide exceptions, make manual entries and refunds, close months and "
+        "export reports."
     ),
     Role.SUPPORT: "Support also requeues payments and changes clinic settings.",
     Role.OPERATOR: "Operators also requeue payments and view running tasks in Flower.",
@@ -64,7 +67,9 @@ _ROLE_SUMMARIES = {
 
 RIGHTS_BY_ROLE: dict[Role, frozenset[Right]] = {
     Role.FRONT_OFFICE: frozenset({Right.VIEW}),
-    Role.BILLING: frozenset({Right.VIEW, Right.REQUEUE, Right.EDIT, Right.POST_ENTRIES, Right.EXPORT}),
+    Role.BILLING: frozenset(
+        {Right.VIEW, Right.REQUEUE, Right.EDIT, Right.POST_ENTRIES, Right.APPROVE_REFUNDS, Right.EXPORT}
+    ),
     Role.SUPPORT: frozenset({Right.VIEW, Right.REQUEUE, Right.CONFIGURE}),
     Role.OPERATOR: frozenset({Right.VIEW, Right.REQUEUE, Right.OPERATE}),
     Role.ADMIN: frozenset(Right),

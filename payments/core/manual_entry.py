@@ -28,6 +28,14 @@ class EntryPurpose(StrEnum):
     PAYMENT = "payment"
     ADJUSTMENT = "adjustment"
     ERROR_CORRECTION = "error_correction"
+    REFUND = "refund"
+    BOUNCED_CHECK = "bounced_check"
+    CHARGEBACK = "chargeback"
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether a user posts the entry itself. Others are posted by a refund or a returned payment."""
+        return self in {EntryPurpose.PAYMENT, EntryPurpose.ADJUSTMENT, EntryPurpose.ERROR_CORRECTION}
 
     @property
     def needs_reason(self) -> bool:
@@ -87,6 +95,8 @@ def check_entry(entry: ManualEntry, today: date) -> None:
     A payment is above 0.00. Other entries may have either sign, and need a reason. `today` is the current day of the
     company.
     """
+    if not entry.purpose.is_by_hand:
+        raise EntryError("a refund or a returned payment is not posted as an entry; use `payments refunds` or its page")
     if entry.amount == ZERO:
         raise EntryError("the amount is 0.00")
     if abs(entry.amount) > AMOUNT_MAX:

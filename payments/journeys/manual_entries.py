@@ -17,7 +17,6 @@ from payments.core.manual_entry import (
     check_day,
     check_entry,
 )
-from payments.core.month import Month, MonthState
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
 from payments.store.feed import link_targets
@@ -25,10 +24,11 @@ from payments.store.feed.link_targets import LinkTarget
 from payments.store.ledger import (
     clinics,
     distribution_queue,
+    entry_days,
     lines,
     linked_entries,
     manual_entries,
-    months,
+    stored_repayments,
 )
 from payments.store.ledger.linked_entries import Linked
 from payments.store.ledger.manual_entries import Posting, Request, StoredEntry
@@ -80,7 +80,7 @@ def post(tx: Transaction, request: EntryRequest, now: datetime, who: str, scope:
     if line is not None:
         linked_entries.check_belongs(entry, line)
     check_entry(entry, today)
-    check_month(tx, company_id, entry.deposit_date)
+    entry_days.check_month(tx, company_id, entry.deposit_date)
     stamp = Posting(today, now, who)
     entry_id = manual_entries.add(tx, entry, asked, stamp)
     distribution_queue.enqueue(tx, {(company_id, entry.patient_id)}, now)
@@ -128,17 +128,18 @@ def reverse(tx: Transaction, reversal: Reversal, now: datetime, who: str, scope:
         return Reversed(entry, manual_entries.find(tx, entry.reversed_by), was_reversed_before=True)
     if entry.reverses is not None:
         raise EntryError(f"entry {entry.id} reverses entry {entry.reverses}; post another entry instead")
+    _check_no_refund(tx, entry)
     company_id, today = entry.content.company_id, clinics.local_date(tx, entry.content.company_id, now)
     manual_entries.check_is_here(tx, company_id)
     stamp = Posting(today, now, who, reverses=entry.id)
     if entry.line_ref is not None:
         linked_entries.detach(tx, entry, reason, stamp)
     day = reversal.deposit_date or entry.content.deposit_date
-    if reversal.deposit_date is None and not _is_open(tx, company_id, day):
+    if reversal.deposit_date is None and not entry_days.is_open(tx, company_id, day):
         day = today
     content = entry.content._replace(amount=-entry.content.amount, deposit_date=day, reason=reason)
     check_day(day, today)
-    check_month(tx, company_id, day)
+    entry_days.check_month(tx, company_id, day)
     added = manual_entries.add(tx, content, Request(f"reversal of {entry.id}", b""), stamp)
     distribution_queue.enqueue(tx, {(company_id, content.patient_id)}, now)
     return Reversed(manual_entries.find(tx, entry.id), manual_entries.find(tx, added))
@@ -157,17 +158,13 @@ def of_account(tx: Transaction, patient_id: str, scope: Scope = EVERYTHING) -> l
     return [PostedEntry(each, keys.get(each.line_ref) if each.line_ref is not None else None) for each in found]
 
 
-def check_month(tx: Transaction, company_id: str, day: date) -> None:
-    """Raise EntryError if the month of a day is not open. Share-locks it until the commit (rule D7)."""
-    if not _is_open(tx, company_id, day):
-        closed_through = months.lock_date(tx, company_id).closed_through
-        until = f", as is every month up to {closed_through}" if closed_through else ""
-        raise EntryError(f"deposit date {day}: that month is closed{until}; choose a date in an open month")
-
-
-def _is_open(tx: Transaction, company_id: str, day: date) -> bool:
-    key = (company_id, Month.of(day))
-    return months.share_lock(tx, [key])[key] in {MonthState.OPEN, MonthState.SCHEDULED}
+def _check_no_refund(tx: Transaction, entry: StoredEntry) -> None:
+    """Raise EntryError if an entry was posted by a refund, or is paid back by one."""
+    if not entry.content.purpose.is_by_hand:
+        refund = stored_repayments.id_of_entry(tx, entry.content.company_id, entry.id)
+        raise EntryError(f"entry {entry.id} was posted by refund {refund}; void the refund instead")
+    if refund := stored_repayments.active_of_entry(tx, entry.content.company_id, entry.id):
+        raise EntryError(f"refund {refund} pays entry {entry.id} back; void the refund first")
 
 
 def _posted_before(tx: Transaction, before: StoredEntry, asked: Request, scope: Scope) -> PostedEntry:

@@ -44,6 +44,8 @@ PAGES = {
     "account": "/account?patient=clinic-001-s7-p528484",
     "account-search": "/account",
     "manual-entry-new": "/entries/new?patient=clinic-001-s7-p528484",
+    "refunds": "/refunds",
+    "refund-new": "/refunds/new?patient=clinic-001-s7-p528484",
     "balancing": "/balancing?since=2026-09-07&until=2026-09-07&clinic=clinic-001",
     "balancing-unexplained": f"/balancing?since=2026-10-01&until=2026-10-31&clinic={STRANGE}",
     "trends": "/trends",

@@ -5,10 +5,11 @@ from datetime import date, timedelta
 from payments.contract.event import ChargeType, Event, Method
 from payments.contract.money import dollars
 from payments.core.scope import EVERYTHING
-from payments.journeys import adjusting, configuring, linking, manual_entries, noting, undoing
+from payments.journeys import adjusting, configuring, linking, manual_entries, noting, repaying, undoing
 from payments.journeys.linking import LinkRequest, Unlinking
 from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget, Reversal
 from payments.journeys.noting import NewNote, NoteSubject
+from payments.journeys.repaying import Issue, RepaymentDraft, RepaymentKind, RepaymentRequest, RepaymentTarget, Void
 from payments.journeys.undoing import UndoRequest
 from payments.store.db.connection import Database, transaction
 from tests.builders.events import event_body, next_version, paid, saved_charge, saved_patient, saved_payment
@@ -79,6 +80,22 @@ def _post_by_hand(office: Office, exception_id: int) -> None:
             linking.unlink(office.tx, Unlinking(posted.id, "another payment"), office.now, BILLER)
         else:
             manual_entries.reverse(office.tx, Reversal(posted.id, "typed twice"), office.now, BILLER)
+    _pay_back(office)
+
+
+def _pay_back(office: Office) -> None:
+    """Issue a refund of a manual entry after its approval, and void one of the account's credit."""
+    draft = EntryDraft(EntryPurpose.PAYMENT, dollars("3.00"), Method.CASH, office.company_id, CLINIC, "patient")
+    posted = manual_entries.post(office.tx, EntryRequest("paid back", draft), office.now, BILLER).entry
+    of_credit = RepaymentTarget(company_id=office.company_id, clinic_id=CLINIC, patient_id="patient")
+    for key, target in (("issued", RepaymentTarget(entry_id=posted.id)), ("voided", of_credit)):
+        wanted = RepaymentDraft(RepaymentKind.REFUND, dollars("1.00"), "paid twice", Method.CHECK)
+        done = repaying.request(office.tx, RepaymentRequest(key, wanted, target), office.now, BILLER).stored
+        if key == "issued":
+            repaying.approve(office.tx, done.id, office.now, "user:approver")
+            repaying.issue(office.tx, Issue(done.id, "check 9"), office.now, BILLER)
+        else:
+            repaying.void(office.tx, Void(done.id, "typed twice"), office.now, BILLER)
 
 
 def _import_june(office: Office, ids: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The state machine of an office whose biller also makes, reverses, links and unlinks manual entries."""
+"""The state machine of an office whose biller also makes manual entries and pays money back."""
 
 from datetime import date
 from decimal import Decimal
@@ -11,10 +11,12 @@ from sqlalchemy import text
 from payments.contract.event import ChargeType, Method
 from payments.contract.money import dollars
 from payments.core.manual_entry import EntryDraft, EntryError, EntryPurpose
-from payments.journeys import balancing, linking, manual_entries
+from payments.core.repayment import RepaymentDraft, RepaymentError, RepaymentKind, RepaymentState
+from payments.journeys import balancing, distributing, linking, manual_entries, repaying
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.linking import LinkRequest, LinkTarget, Unlinking
 from payments.journeys.manual_entries import EntryRequest, Reversal
+from payments.journeys.repaying import Issue, Repayment, RepaymentFilter, RepaymentRequest, RepaymentTarget, Void
 from payments.store.db.connection import Transaction
 from tests.builders.office import BILLER
 from tests.journeys.office_state_machine import OfficeStateMachine
@@ -27,8 +29,10 @@ JOIN lines ON lines.id = entry_links.line_ref WHERE ended_at IS NULL AND payment
 MANUAL = "SELECT entry_ref FROM manual_entries ORDER BY entry_ref"
 OTHER_ROWS = """
 SELECT (SELECT count(*) FROM entries), (SELECT count(*) FROM entry_links WHERE ended_at IS NULL),
-    (SELECT count(*) FROM findings WHERE status = 'open')
+    (SELECT count(*) FROM findings WHERE status = 'open'), (SELECT count(*) FROM repayments),
+    (SELECT count(*) FROM repayments WHERE issued_at IS NULL AND voided_at IS NULL)
 """
+PAYMENTS = "SELECT clinic_id || '/' || payment_id || '/' || line_id FROM lines ORDER BY id"
 which_one = st.integers(0, 5)
 
 
@@ -100,18 +104,66 @@ class ManualEntryStateMachine(OfficeStateMachine):
         request = Reversal(self.chosen(entry), "typed twice")
         self.unless_refused(lambda: manual_entries.reverse(self.tx, request, self.office.now, BILLER))
 
+    @rule(
+        amount=st.sampled_from(["5.00", "10.00", "40.00"]),
+        patient=st.sampled_from(PATIENTS),
+        which=st.one_of(st.none(), which_one),
+    )
+    def request_refund(self, amount: str, patient: str, which: int | None) -> None:
+        """Request a refund of a credit, of a manual entry, or of a payment."""
+        target = RepaymentTarget(company_id="company", clinic_id="clinic", patient_id=patient)
+        lines = list(self.tx.execute(text(PAYMENTS)).scalars())
+        if which is not None and which % 2 and self.entries():
+            target = RepaymentTarget(entry_id=self.chosen(which))
+        elif which is not None and lines:
+            target = RepaymentTarget(payment=lines[which % len(lines)])
+        draft = RepaymentDraft(RepaymentKind.REFUND, dollars(amount), "paid twice", Method.CHECK)
+        asked = RepaymentRequest(f"request-{next(self.keys)}", draft, target)
+        self.unless_refused(lambda: repaying.request(self.tx, asked, self.office.now, BILLER))
+
+    @precondition(lambda self: self.refunds())
+    @rule(which=which_one)
+    def issue_refund(self, which: int) -> None:
+        """Issue a refund. It is refused without an approval, and the account never lends money for it."""
+        found = self.refunds()
+        chosen = found[which % len(found)].stored
+        place, who = chosen.place, "user:approver"
+        asked = Issue(chosen.id, "check 9", is_another=True)
+        assert self.unless_refused(lambda: repaying.issue(self.tx, asked, self.office.now, BILLER)) or (
+            chosen.decisions.state is RepaymentState.APPROVED
+        )
+        self.unless_refused(lambda: repaying.approve(self.tx, chosen.id, self.office.now, who))
+        (before,) = distributing.show_account(self.tx, place.patient_id)
+        if not self.unless_refused(lambda: repaying.issue(self.tx, asked, self.office.now, BILLER)):
+            (after,) = distributing.show_account(self.tx, place.patient_id)
+            assert after.payments_total == before.payments_total - chosen.draft.amount
+            assert after.unassigned >= min(before.unassigned, 0)
+
+    @precondition(lambda self: self.refunds(state=None))
+    @rule(which=which_one)
+    def void_refund(self, which: int) -> None:
+        found = self.refunds(state=None)
+        asked = Void(found[which % len(found)].stored.id, "never cashed")
+        self.unless_refused(lambda: repaying.void(self.tx, asked, self.office.now, BILLER))
+
     @invariant()
     def nothing_is_unexplained(self) -> None:
         found = balancing.balance(self.tx, BalanceFilter())
         assert (found.unexplained, found.unbalanced_lines) == (0, [])
 
-    def unless_refused(self, act) -> None:
-        before = self.rows()
+    def unless_refused(self, act) -> bool:
+        """Return whether an action was refused. Then nothing was changed."""
+        before, is_refused = self.rows(), False
         try:
             act()
-        except EntryError:
+        except (EntryError, RepaymentError):
+            is_refused = True
             assert self.rows() == before
         self.office.run_sweeps()
+        return is_refused
+
+    def refunds(self, state: RepaymentState | None = RepaymentState.REQUESTED) -> list[Repayment]:
+        return repaying.select(self.tx, RepaymentFilter(state=state))
 
     def entries(self) -> list[int]:
         return list(self.tx.execute(text(MANUAL)).scalars())

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType, Method
 from payments.contract.money import dollars
+from payments.core.repayment import RepaymentError
 from payments.journeys import linking, manual_entries
 from payments.journeys.linking import LinkRequest
 from payments.journeys.manual_entries import EntryDraft, EntryError, EntryPurpose, EntryRequest, LinkTarget, Reversal
@@ -34,7 +35,7 @@ def clicked(ledger: ClosedAprilLedger, act: Callable[[Any], object]) -> list[Any
         try:
             with transaction(ledger.database) as tx:
                 found: object = act(tx)
-        except EntryError as error:
+        except (EntryError, RepaymentError) as error:
             found = str(error)
         results.append(found)
 

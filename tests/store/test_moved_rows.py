@@ -30,6 +30,11 @@ CHANGE_STATEMENTS = {
     "new link": """
         INSERT INTO entry_links (company_id, entry_ref, line_ref, linked_at, linked_by)
         SELECT company_id, id, line_ref, '2020-06-10', 'user:biller' FROM entries LIMIT 1""",
+    "new refund": """
+        INSERT INTO repayments (company_id, clinic_id, patient_id, kind, amount, method, charge_type, reason,
+            request_key, request_hash, requested_at, requested_by)
+        VALUES ('company', 'clinic', 'patient', 'refund', 1, 'Check', 'Other', 'reason', 'key', '', '2020-06-10',
+            'user:biller')""",
     "settings of a clinic": """
         INSERT INTO settings_changes (company_id, clinic_id, since, integration, charge_types, set_by)
         VALUES ('company', 'clinic', '2020-06-10', false, '{}', 'user:admin')""",

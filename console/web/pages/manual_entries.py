@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Query, Response
 from pydantic import Field
 
 from console.manual_entry_wording import linked_message, posted_message, reversed_message, unlinked_message
+from console.repayment_wording import KINDS
 from console.reports.manual_entries import MANUAL_ENTRIES, manual_entry_records
 from console.web import entry_actions, exception_actions
 from console.web.auth import EntryPoster, Viewer
@@ -17,7 +18,7 @@ from console.web.filters import Amount, Day, PageQuery, RowId, Text
 from console.web.pages.choices import list_offered_ids
 from payments.contract.event import ChargeType, Method
 from payments.core.finding import FindingReason, FindingStatus
-from payments.journeys import reporting
+from payments.journeys import repaying, reporting
 from payments.journeys.linking import LinkRequest, Unlinking
 from payments.journeys.manual_entries import (
     EntryDraft,
@@ -37,6 +38,9 @@ PURPOSES = {
     EntryPurpose.ADJUSTMENT: "Adjustment",
     EntryPurpose.ERROR_CORRECTION: "Error correction",
 }
+
+
+_NAMES = PURPOSES | {EntryPurpose(kind): name for kind, name in KINDS.items()}
 
 
 class _NewEntry(PageQuery):
@@ -128,7 +132,10 @@ def show(entry_id: RowId, context: Viewer) -> Response:
     """Show a manual entry, and the actions that a biller can perform on it."""
     with context.transaction() as tx:
         posted = entry_actions.visible_entry(tx, context, entry_id)
-        may_change = context.may("post_entries") and posted.entry.reversed_by is None and posted.entry.reverses is None
+        entry, is_by_hand = posted.entry, posted.entry.content.purpose.is_by_hand
+        refund = None if is_by_hand else repaying.id_of_entry(tx, entry.content.company_id, entry.reverses or entry.id)
+        is_changeable = is_by_hand and entry.reversed_by is None and entry.reverses is None
+        may_change = context.may("post_entries") and is_changeable
         open_exceptions = _open_exceptions(tx, context, posted) if may_change and not posted.payment else []
         context.audit(tx, "viewed manual entry", f"entry {entry_id}", "", posted.entry.content.company_id)
     (record,) = manual_entry_records([posted])
@@ -136,7 +143,8 @@ def show(entry_id: RowId, context: Viewer) -> Response:
         "manual_entry.html",
         report=MANUAL_ENTRIES,
         entry=record,
-        purposes=PURPOSES,
+        refund=refund,
+        purposes=_NAMES,
         may_change=may_change,
         open_exceptions=open_exceptions,
         today=_today(context, posted.entry.content.company_id),

@@ -24,6 +24,7 @@ class AdvisoryLock(IntEnum):
     ADMISSION = 7_250_009  # shared by imports; retiring a company or clinic waits for them
     NIGHTLY_SNAPSHOT = 7_250_010
     MANUAL_ENTRY = 7_250_011  # per request key: the same request at the same time posts one entry
+    REPAYMENT = 7_250_012  # per account, and per request key: refunds of an account are checked one after another
 
 
 def acquire(tx: Transaction, lock: AdvisoryLock) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from payments.contract.event import ChargeType
 from payments.contract.keys import ClinicKey
+from payments.contract.money import ZERO, Money
 from payments.core.eligibility import ClinicSettings, SettingsChange, settings_as_of
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
@@ -22,8 +23,8 @@ class CompanyRow(NamedTuple):
     """A company and the settings that apply to all its clinics.
 
     `timezone` is an IANA name. If `timezone_chosen` is False, it is the default of the installation. `hold_days` and
-    `dos_first` belong to rule D8. `adjustments` is `review` or `auto`. `exception_days` is the number of business days
-    within which an exception must be decided (rule D6).
+    `dos_first` belong to rule D8, and `refund_limit` is the amount in dollars above which a refund needs an approval.
+    `adjustments` is `review` or `auto`. `exception_days`: business days within which an exception must be decided.
     """
 
     company: str
@@ -33,6 +34,7 @@ class CompanyRow(NamedTuple):
     adjustments: str
     timezone_chosen: bool
     exception_days: int
+    refund_limit: Money = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,9 @@ class Clinic:
 
 
 _KEY_COLUMNS = list(ClinicKey._fields)
-_COMPANY_COLUMNS = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen, exception_days"
+_COMPANY_COLUMNS = (
+    "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen, exception_days, refund_limit"
+)
 # A retired clinic, or a clinic of a company that is retired or has moved to another installation, is in no list and has
 # no settings: it counts as switched off.
 _IS_COMPANY_LISTED = f"(companies.retired_at IS NULL AND (companies.{HAS_MOVED}) IS NOT TRUE)"
@@ -143,10 +147,7 @@ def create_companies(tx: Transaction, company_ids: Iterable[str], default_timezo
 
 
 def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None) -> list[CompanyRow]:
-    """Return the companies for which nobody has chosen a time zone, sorted by id.
-
-    `company_ids` limits the companies.
-    """
+    """Return the companies, only those in `company_ids` if given, without a chosen time zone, sorted by id."""
     found = tx.execute(
         text(
             f"SELECT {_COMPANY_COLUMNS} FROM companies WHERE NOT timezone_chosen AND {_IS_COMPANY_LISTED} "

@@ -18,7 +18,7 @@ from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.line_entries import ACTIVE_LINK
 from payments.store.db.statement import text
-from payments.store.ledger import lines
+from payments.store.ledger import lines, repayments
 from payments.store.ledger.patients import PATIENT_KEY_COLUMNS, PatientKey, patient_rows
 from payments.store.ledger.postponed_work import is_postponed
 from payments.store.tables import allocations, patients
@@ -168,6 +168,7 @@ def _load_credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
         if row.refund_of:
             refunds[row.line_ref] = row.refund_of
     refunded = _refunded_lines(tx, groups.values(), refunds) if refunds else {}
+    refunded |= repayments.repaid_sources(tx, rows)
     credits_: dict[PatientKey, list[Credit]] = defaultdict(list)
     for key, by_source in groups.items():
         credits_[key] = [credit_of(source, own, refunded.get(source)) for source, own in by_source.items()]
@@ -176,7 +177,7 @@ def _load_credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
 
 def _refunded_lines(
     tx: Transaction, accounts: Iterable[Mapping[SourceId, object]], refunds: Mapping[int, str]
-) -> dict[SourceId, int]:
+) -> dict[SourceId, SourceId]:
     """Return a map from the row id of each refund to the row id of the line of the same account that it refunds.
 
     `accounts` holds the sources of each account. `refunds` maps the row id of each refund to the key that it names.
@@ -184,7 +185,7 @@ def _refunded_lines(
     by_line_ids = [[source for source in each if isinstance(source, int)] for each in accounts]
     with_refunds = [by_line for by_line in by_line_ids if refunds.keys() & set(by_line)]
     keys = lines.local_keys(tx, (ref for by_line in with_refunds for ref in by_line))
-    targets: dict[SourceId, int] = {}
+    targets: dict[SourceId, SourceId] = {}
     for by_line in with_refunds:
         own = {ref: refunds[ref] for ref in by_line if ref in refunds}
         targets.update(refunded_lines({ref: keys[ref] for ref in by_line}, own).items())

@@ -120,6 +120,9 @@ LATER_FOREIGN_KEYS = (
     ForeignKey("entry_links", "company_id, entry_ref", "entries (company_id, id)"),
     ForeignKey("entry_links", "company_id, line_ref", "lines (company_id, id)"),
     ForeignKey("entry_links", "company_id, finding_ref", "findings (company_id, id)"),
+    ForeignKey("repayments", "company_id, line_ref", "lines (company_id, id)"),
+    ForeignKey("repayments", "company_id, paid_entry_ref", "entries (company_id, id)"),
+    ForeignKey("repayments", "company_id, entry_ref", "entries (company_id, id)"),
 )
 """Foreign keys of tables and columns that were added after the keys by company."""
 

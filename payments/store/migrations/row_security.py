@@ -22,7 +22,7 @@ _RIGHTS_BY_TABLE = {
     **dict.fromkeys(("notes", "settings_changes"), _ADD),
     **dict.fromkeys(("lines_was", "set_aside_was", "findings_was", "charges_was", "account_marks"), _ADD),
     **dict.fromkeys(("companies", "clinics", "company_months", "lines", "set_aside", "findings"), _CHANGE),
-    **dict.fromkeys(("patients", "charges", "entry_links", "requeue_runs", "users"), _CHANGE),
+    **dict.fromkeys(("patients", "charges", "entry_links", "repayments", "requeue_runs", "users"), _CHANGE),
     **dict.fromkeys(("sessions", "uploaded_logs", "login_failures", "saved_views"), _REMOVE),
 }
 """The rights of CONSOLE_ROLE. It has none on other tables and on partitions, no DELETE of payments, and no DDL."""

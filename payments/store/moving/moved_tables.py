@@ -45,6 +45,7 @@ _TABLE_BY_REFERENCE = {
     "finding_ref": findings.name,
     "reverses": entries.name,
     "entry_ref": entries.name,
+    "paid_entry_ref": entries.name,
 }
 _TABLE_BY_VERSIONS_TABLE = {versions_table(table.name): table.name for table in VERSIONED}
 

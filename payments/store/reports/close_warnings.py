@@ -21,10 +21,10 @@ UNION SELECT id FROM lines WHERE company_id = :company_id AND ({MAY_BE_UNPOSTED}
 
 @dataclass(frozen=True, slots=True)
 class CloseWarning:
-    """A payment that should be resolved before the close: its key and its amount in dollars.
+    """A payment or a refund that should be resolved before the close: its key and its amount in dollars.
 
     `what` is the payment's status, or the reason of its exception. `company` is None for a dead letter whose company is
-    unreadable.
+    unreadable. `refund` is the id of a refund that is not issued yet; then `what` is its state.
     """
 
     what: str
@@ -33,13 +33,14 @@ class CloseWarning:
     amount: Money | None
     is_exception: bool = False
     company: str | None = None
+    refund: int | None = None
 
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     """Return the payments of a month that are pending, invalid, Not Sent after the last attempt, or open exceptions.
 
-    A payment belongs to the month of its transaction date, and to each month in which it is posted, by linked manual
-    entries too. A dead letter without a company is included if it cannot belong to another company.
+    A payment belongs to the month of its transaction date and of each entry, linked ones too. A dead letter without a
+    company is included if it cannot belong to another company. Refunds that were requested in the month follow.
     """
     found = tx.execute(
         text(
@@ -70,6 +71,21 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
                         AND set_aside_ref = current_dead_letters.id AND findings.status = 'open')
             ORDER BY is_exception DESC, what, payment
             """
+        ),
+        {"company_id": company_id, "month": month.first_day},
+    )
+    return [*(CloseWarning(**row) for row in found.mappings()), *_waiting_refunds(tx, company_id, month)]
+
+
+def _waiting_refunds(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
+    requested_on = "(requested_at AT TIME ZONE companies.timezone)::date"
+    found = tx.execute(
+        text(
+            "SELECT CASE WHEN approved_at IS NULL THEN 'requested' ELSE 'approved' END AS what, "
+            "'refund ' || repayments.id AS payment, repayments.reason AS detail, amount, company_id AS company, "
+            "repayments.id AS refund FROM repayments JOIN companies USING (company_id) "
+            "WHERE company_id = :company_id AND issued_at IS NULL AND voided_at IS NULL "
+            f"AND {IN_MONTH.format(requested_on)} ORDER BY repayments.id"
         ),
         {"company_id": company_id, "month": month.first_day},
     )

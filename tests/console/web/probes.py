@@ -7,6 +7,7 @@ from tests.console.web.conftest import PASSWORD
 from tests.console.web.entry_probes import entry_probes
 from tests.console.web.exception_probes import exception_probes
 from tests.console.web.list_probes import export_probes, list_probes, view_probes
+from tests.console.web.refund_probes import refund_probes
 from tests.console.web.two_companies import (
     ADMIN_OF_ALL,
     EARLIER_USER,
@@ -41,6 +42,7 @@ def probes(ids: ForeignIds) -> dict[str, list[dict[str, Any]]]:
     changes = (
         _change_probes(keys, runs[1:], user) | _clinic_change_probes() | exception_probes(ids.exception, keys, FOREIGN)
     )
+    changes |= refund_probes(ids.refund, ids.entry, FOREIGN_KEY, (FOREIGN, FOREIGN_CLINIC))
     changes |= entry_probes(ids.entry, ids.exception, FOREIGN_KEY, (FOREIGN, FOREIGN_CLINIC))
     own_runs = [{"run_id": each} for each in ids.runs]
     events = [{"event_id": each} for each in ids.dead_letters]

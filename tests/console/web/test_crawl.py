@@ -27,12 +27,14 @@ from payments.journeys import (
     confirming,
     distributing,
     manual_entries,
+    repaying,
     reporting,
     requeue_runs,
 )
 from payments.journeys.confirming import NamedClinic
 from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
 from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget
+from payments.journeys.repaying import RepaymentDraft, RepaymentKind, RepaymentRequest, RepaymentTarget
 from payments.journeys.reporting import ExceptionFilter
 from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import Database, transaction
@@ -119,7 +121,10 @@ def add_odd_events(ledger: ClinicLedger, now: datetime) -> None:
 
 
 def add_manual_entries(database: Database) -> None:
-    """Post manual entries of a patient with an exception of a closed month. One of them is linked to the exception."""
+    """Post manual entries of a patient with an exception of a closed month, and request refunds.
+
+    One of the entries is linked to the exception, and one of the refunds is approved.
+    """
     now = datetime.now(UTC)
     with transaction(database) as tx:
         found = [
@@ -132,6 +137,12 @@ def add_manual_entries(database: Database) -> None:
                 EntryPurpose.PAYMENT, dollars("1.00"), Method.CASH, COMPANY, "north", "patient", reference="1021"
             )
             manual_entries.post(tx, EntryRequest(f"seed-{number}", draft, target), now, "user:billing")
+        credit = RepaymentTarget(company_id=COMPANY, clinic_id="north", patient_id="patient")
+        for number in range(2):
+            wanted = RepaymentDraft(RepaymentKind.REFUND, dollars("0.25"), "paid twice", Method.CHECK)
+            asked = RepaymentRequest(f"seed-{number}", wanted, credit)
+            refund = repaying.request(tx, asked, now, "user:another").stored
+        repaying.approve(tx, refund.id, now, "user:billing")
 
 
 def add_users(database: Database) -> None:

@@ -44,12 +44,18 @@ REQUIRED = {
         GET /api/notes | POST /api/notes | POST /notes
         GET /exceptions/{exception_id} | POST /exceptions/{exception_id}/note
         GET /api/entries | GET /api/entries/{entry_id} | GET /entries/{entry_id}
+        GET /api/refunds | GET /api/refunds/{refund_id} | GET /refunds | GET /refunds/{refund_id}
     """,
     Right.POST_ENTRIES: """
         POST /api/entries | POST /api/entries/{entry_id}/reverse
         POST /api/entries/{entry_id}/link | POST /api/entries/{entry_id}/unlink
         GET /entries/new | POST /entries | POST /entries/{entry_id}/reverse
         POST /entries/{entry_id}/link | POST /entries/{entry_id}/unlink
+        POST /api/refunds | POST /api/refunds/{refund_id}/issue | POST /api/refunds/{refund_id}/void
+        GET /refunds/new | POST /refunds | POST /refunds/{refund_id}/issue | POST /refunds/{refund_id}/void
+    """,
+    Right.APPROVE_REFUNDS: """
+        POST /api/refunds/{refund_id}/approve | POST /refunds/{refund_id}/approve
     """,
     Right.REQUEUE: """
         POST /claims-feed/selected | GET /refused-events/{event_id} | GET /refused-events/{event_id}/file
