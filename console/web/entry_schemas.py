@@ -18,15 +18,12 @@ RequestKey = Annotated[
 ]
 
 
-class EntryBody(Body):
-    """A manual entry to post. Requests with the same `request_key` in the same company post only one entry.
-
-    `exception` or `payment` names the payment that the entry is for. Omitted fields are then taken from that payment.
-    """
+class EntryFields(BaseModel):
+    """The fields that the form and the request body of a new manual entry share."""
 
     request_key: RequestKey
     kind: EntryPurpose
-    amount: Amount
+    amount: Annotated[Amount, Field(title="Amount")]
     method: Method
     company: Text | None = None
     clinic: Text | None = None
@@ -37,11 +34,9 @@ class EntryBody(Body):
     reason: Reason = ""
     date_of_service: Day | None = None
     exception: RowId | None = None
-    payment: Text | None = None
 
-    def request(self) -> EntryRequest:
-        """Return the request for the entry."""
-        target = LinkTarget(self.exception, self.payment) if self.exception or self.payment else None
+    def request_for(self, target: LinkTarget | None) -> EntryRequest:
+        """Return the request for the entry. `target` is what the entry is linked to, None if it belongs to nothing."""
         draft = EntryDraft(
             purpose=self.kind,
             amount=self.amount,
@@ -56,6 +51,19 @@ class EntryBody(Body):
             date_of_service=self.date_of_service,
         )
         return EntryRequest(self.request_key, draft, target)
+
+
+class EntryBody(EntryFields, Body):
+    """A manual entry to post. Requests with the same `request_key` in the same company post only one entry.
+
+    `exception` or `payment` names the payment that the entry is for. Omitted fields are then taken from that payment.
+    """
+
+    payment: Text | None = None
+
+    def request(self) -> EntryRequest:
+        """Return the request for the entry."""
+        return self.request_for(LinkTarget(self.exception, self.payment) if self.exception or self.payment else None)
 
 
 class EntryResult(BaseModel):

@@ -5,22 +5,20 @@ from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Form, Query, Response
-from pydantic import Field
 
 from console.manual_entry_wording import linked_message, posted_message, reversed_message, unlinked_message
 from console.reports.manual_entries import MANUAL_ENTRIES, manual_entry_records
 from console.web import entry_actions, exception_actions
 from console.web.auth import EntryPoster, Viewer
 from console.web.context import RequestContext
-from console.web.entry_schemas import GivenReason, Reason, Reference, RequestKey
-from console.web.filters import Amount, Day, PageQuery, RowId, Text
+from console.web.entry_schemas import EntryFields, GivenReason
+from console.web.filters import Day, PageQuery, RowId, Text
 from console.web.pages.choices import list_offered_ids
 from payments.contract.event import ChargeType, Method
 from payments.core.finding import FindingReason, FindingStatus
 from payments.journeys import reporting
 from payments.journeys.linking import LinkRequest, Unlinking
 from payments.journeys.manual_entries import (
-    EntryDraft,
     EntryPurpose,
     EntryRequest,
     LinkTarget,
@@ -47,38 +45,14 @@ class _NewEntry(PageQuery):
     exception: RowId | None = None
 
 
-class _EntryForm(PageQuery):
+class _EntryForm(EntryFields, PageQuery):
     """The fields of a new entry. A field that the user did not fill in is empty."""
 
-    request_key: RequestKey
-    kind: EntryPurpose
-    amount: Annotated[Amount, Field(title="Amount")]
-    method: Method
     charge_type: ChargeType
     deposit_date: Day
-    company: Text | None = None
-    clinic: Text | None = None
-    patient: Text | None = None
-    date_of_service: Day | None = None
-    reference: Reference | None = None
-    reason: Reason = ""
-    exception: RowId | None = None
 
     def request(self) -> EntryRequest:
-        draft = EntryDraft(
-            purpose=self.kind,
-            amount=self.amount,
-            method=self.method,
-            company_id=self.company,
-            clinic_id=self.clinic,
-            patient_id=self.patient,
-            deposit_date=self.deposit_date,
-            charge_type=self.charge_type,
-            reference=self.reference,
-            reason=self.reason,
-            date_of_service=self.date_of_service,
-        )
-        return EntryRequest(self.request_key, draft, LinkTarget(self.exception) if self.exception else None)
+        return self.request_for(LinkTarget(self.exception) if self.exception else None)
 
 
 class _ReversalForm(PageQuery):
