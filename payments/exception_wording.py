@@ -51,13 +51,13 @@ def undone_result(undone: UndoResult, *, is_preview: bool = False) -> str:
     return f"{opened}, and {_entries(undone.postings)} posted{_dates(undone.postings)}"
 
 
-def dollars(amount: Money) -> str:
+def format_dollars(amount: Money) -> str:
     """Return an amount with thousands separators, for a sentence: `-$1,234.00`."""
     return f"{'-' if amount < ZERO else ''}${abs(amount):,.2f}"
 
 
 def _entries(postings: Sequence[LedgerPosting]) -> str:
-    return ", ".join(f"{dollars(each.amount)} {each.dimensions.method}" for each in postings)
+    return ", ".join(f"{format_dollars(each.amount)} {each.dimensions.method}" for each in postings)
 
 
 def _dates(postings: Sequence[LedgerPosting]) -> str:
