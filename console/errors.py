@@ -23,7 +23,7 @@ def describe_error(error: BaseException) -> str | None:
     from config.engines import NotRunningError
     from config.settings import SettingsError
     from emr.errors import FeedError
-    from emr.synthea_files import ExportError
+    from emr.synthea_files import InvalidExportError
     from payments.access.authentication import UserError
     from payments.core.ambiguity import AmbiguousIdError
     from payments.core.company_move import MoveError
@@ -43,7 +43,7 @@ def describe_error(error: BaseException) -> str | None:
     undecided = (DecisionError, EntryError, ClosingError, MoveError)
     usage_errors = (*refused, *undecided, TimezoneError, UnknownNameError, UserError)
     engine_errors = (SettingsError, NotRunningError, FeedError, UnsuitableDatabaseError)
-    anticipated = (CommandError, ExportError, *engine_errors, *usage_errors)
+    anticipated = (CommandError, InvalidExportError, *engine_errors, *usage_errors)
     if isinstance(error, AmbiguousIdError):
         return f"{error}; choose one with --company"
     if isinstance(error, anticipated):

@@ -29,7 +29,7 @@ def accept(
     else:
         accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, actor.now, actor.name)
     accepted = accepted._replace(payment=row.payment)
-    detail = wording.sentence(row.id, row.payment, wording.accepted_result(accepted))
+    detail = wording.sentence(row.id, row.payment, wording.acceptance_result(accepted))
     _record(tx, actor, "accepted exception", row, detail)
     return accepted
 
@@ -54,7 +54,7 @@ def undo(tx: Transaction, actor: Actor, row: ExceptionRow, request: UndoRequest)
     Raises DecisionError if its decision cannot be undone.
     """
     undone = undoing.undo(tx, request, actor.now, actor.name)._replace(payment=row.payment)
-    done = wording.sentence(row.id, row.payment, wording.undone_result(undone))
+    done = wording.sentence(row.id, row.payment, wording.undo_result(undone))
     _record(tx, actor, "undid exception", row, f"{done} Reason: {request.reason.strip()}")
     return undone
 

@@ -124,7 +124,7 @@ def _nightly_component(operations: Operations) -> ComponentStatus:
         return up_status(
             "nightly jobs", "all have finished, or are not due" if operations.nightly else "none has run yet"
         )
-    named = [f"{words.job(row.job, row.month)} of {row.company}: {row.state}" for row in problems]
+    named = [f"{words.job_name(row.job, row.month)} of {row.company}: {row.state}" for row in problems]
     detail = ", ".join(named[:_COMPANIES_NAMED_MAX]) + (
         f" and {len(named) - _COMPANIES_NAMED_MAX:,} more" if named[_COMPANIES_NAMED_MAX:] else ""
     )

@@ -83,16 +83,14 @@ class Relay:
         self._database_failures = 0
 
     def publish_chunk(self) -> int:
-        """Publish up to a chunk of events. Return the number of events that were published or refused.
+        """Publish the next chunk of the outbox. Return how many of its events were published or refused for good.
 
-        After an error, unpublished events stay in the outbox.
+        Events that are not published because of an error stay in the outbox. These errors are raised:
 
-        - Raises FeedUnreachableError if Redis does not answer, and FeedUnconfirmedError if replicas or disks do not
-          confirm a chunk.
-        - Raises FeedRefusedError if Redis or a stream temporarily refuses events, and FeedFullError if a stream has
-          reached its limit. The chunk's events of other streams are published, and the next call continues after this
-          chunk.
-        - Raises the driver's error if the database fails.
+        - FeedUnreachableError if Redis does not answer, FeedUnconfirmedError if replicas or disks do not confirm.
+        - FeedRefusedError if Redis or a stream temporarily refuses events, FeedFullError if a stream has reached its
+          limit. The chunk's events of other streams are published, and the next call continues after this chunk.
+        - The driver's error if the database fails.
         """
         with self._recording_database_errors():
             connection = self._connection = self._connection or self._open_connection()

@@ -25,7 +25,7 @@ from emr.synthea_files import (
     PATIENT_OWES,
     PATIENTS_FILE,
     TRANSACTIONS_FILE,
-    ExportError,
+    InvalidExportError,
     Step,
     read_patients,
     read_steps,
@@ -68,9 +68,9 @@ class SyntheaExport:
 def read_export(folder: Path, company_id: str = COMPANY_DEFAULT) -> SyntheaExport:
     """Read and validate the export in a folder. All its clinics are assigned to one company.
 
-    Raises ExportError if a file or column is missing, and for the first invalid row. A row is invalid if it does not
-    match its header, repeats an id, names an unknown patient or another patient than its claim, or violates the event
-    contract.
+    Raises InvalidExportError if a file or column is missing, and for the first invalid row. A row is invalid if it does
+    not match its header, repeats an id, names an unknown patient or another patient than its claim, or violates the
+    event contract.
     """
     transactions = folder / TRANSACTIONS_FILE
     claims, rows_of_patients = _claims(transactions)
@@ -78,7 +78,9 @@ def read_export(folder: Path, company_id: str = COMPANY_DEFAULT) -> SyntheaExpor
     patients = {patient.patient_id for patient in _patients(folder / PATIENTS_FILE, company_id)}
     for patient_id, row in rows_of_patients.items():
         if patient_id not in patients:
-            raise ExportError(transactions, f"row {row}, column PATIENTID: {patient_id!r} is not in {PATIENTS_FILE}")
+            raise InvalidExportError(
+                transactions, f"row {row}, column PATIENTID: {patient_id!r} is not in {PATIENTS_FILE}"
+            )
     for claim in claims.values():
         _check_patient(transactions, claim)
     for payment in payments:
@@ -121,7 +123,7 @@ def _claims(file: Path) -> tuple[Mapping[str, list[Step]], dict[str, int]]:
 
 
 def _check_patient(file: Path, claim: list[Step]) -> None:
-    """Check that all rows of a claim name the same patient. Otherwise raises ExportError.
+    """Check that all rows of a claim name the same patient. Otherwise raises InvalidExportError.
 
     Without this check, a payment of one patient could belong to a charge of another patient.
     """
@@ -130,7 +132,7 @@ def _check_patient(file: Path, claim: list[Step]) -> None:
         if step.patient_id != first.patient_id:
             problem = f"claim {step.claim_id} has the patient {first.patient_id!r} in row {first.row}"
             got = f"got {step.patient_id!r} (ID {step.row_id})"
-            raise ExportError(file, f"row {step.row}, column PATIENTID: {problem}; {got}")
+            raise InvalidExportError(file, f"row {step.row}, column PATIENTID: {problem}; {got}")
 
 
 def _patient_payments(file: Path, claim: list[Step]) -> Iterator[_PatientPayment]:
@@ -144,9 +146,11 @@ def _patient_payments(file: Path, claim: list[Step]) -> Iterator[_PatientPayment
 
 
 def _required_debtor(file: Path, step: Step, debtor: str) -> str:
-    """Return `debtor` unchanged. Raises ExportError if it is empty, because then no CHARGE precedes the payment."""
+    """Return `debtor` unchanged. If it is empty, no CHARGE precedes the payment: raises InvalidExportError."""
     if not debtor:
-        raise ExportError(file, f"row {step.row}, column CLAIMID: no CHARGE before this PAYMENT (ID {step.row_id})")
+        raise InvalidExportError(
+            file, f"row {step.row}, column CLAIMID: no CHARGE before this PAYMENT (ID {step.row_id})"
+        )
     return debtor
 
 
@@ -185,4 +189,4 @@ def _make_event(file: Path, row: int, row_id: str, keys: Mapping[str, object]) -
     try:
         return read_event(body_of({"schema": 1, "version": 1, **keys}))
     except EventError as refused:
-        raise ExportError(file, f"row {row} (ID {row_id}): {refused}") from None
+        raise InvalidExportError(file, f"row {row} (ID {row_id}): {refused}") from None

@@ -25,7 +25,7 @@ _DEBTOR_BY_TRANSFER_TYPE = {"", "1", "2", PATIENT_OWES}
 _TEXT_COLUMNS = {"NOTES", "FIRST", "LAST"}
 
 
-class ExportError(Exception):
+class InvalidExportError(Exception):
     """The folder is not a valid Synthea CSV export. The message names the file and, if a row is invalid, the row."""
 
     def __init__(self, file: Path, problem: str) -> None:
@@ -64,7 +64,7 @@ class Patient(NamedTuple):
 
 
 def read_patients(file: Path) -> Iterator[Patient]:
-    """Yield the patients of the file. Raises ExportError for an invalid row or a repeated id."""
+    """Yield the patients of the file. Raises InvalidExportError for an invalid row or a repeated id."""
     with _converting_errors(file):
         for row in _rows(file, _PATIENT_COLUMNS):
             patient_id, born, first_name, last_name = (row.cells[column] for column in _PATIENT_COLUMNS)
@@ -73,20 +73,20 @@ def read_patients(file: Path) -> Iterator[Patient]:
 
 
 def read_steps(file: Path) -> Iterator[Step]:
-    """Yield all rows of the claims file. Raises ExportError for an invalid row or a repeated id."""
+    """Yield all rows of the claims file. Raises InvalidExportError for an invalid row or a repeated id."""
     with _converting_errors(file):
         yield from map(_parse_step, _rows(file, _TRANSACTION_COLUMNS))
 
 
 @contextmanager
 def _converting_errors(file: Path) -> Iterator[None]:
-    """Convert errors of the file or of its rows, raised in the block, to an ExportError that names the file."""
+    """Convert errors of the file or of its rows, raised in the block, to an InvalidExportError that names the file."""
     try:
         yield
     except OSError as fault:
-        raise ExportError(file, fault.strerror or "cannot be read") from None
+        raise InvalidExportError(file, fault.strerror or "cannot be read") from None
     except TableError as misfit:
-        raise ExportError(file, str(misfit)) from None
+        raise InvalidExportError(file, str(misfit)) from None
 
 
 def _rows(file: Path, columns: list[str]) -> Iterator[Row]:

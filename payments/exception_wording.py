@@ -18,7 +18,7 @@ def sentence(finding_id: int, payment: str, result: str) -> str:
     return f"Exception {finding_id} of {payment} {result}."
 
 
-def accepted_result(accepted: AcceptanceResult) -> str:
+def acceptance_result(accepted: AcceptanceResult) -> str:
     """Return what accepting an exception did."""
     if accepted.was_accepted_before:
         return "was accepted before; nothing was posted"
@@ -36,12 +36,12 @@ def acceptance_preview(accepted: AcceptanceResult) -> str:
     return f"would be accepted: would post {_entries(accepted.postings)}{_dates(accepted.postings)}"
 
 
-def assigned_result(owner: str | None) -> str:
+def assignment_result(owner: str | None) -> str:
     """Return what assigning an exception did. `owner` is the new owner, None if the exception has none now."""
     return f"assigned to {owner}" if owner else "now without an owner"
 
 
-def undone_result(undone: UndoResult, *, is_preview: bool = False) -> str:
+def undo_result(undone: UndoResult, *, is_preview: bool = False) -> str:
     """Return what undoing the decision on an exception did. With `is_preview`, return what it would do."""
     if undone.was_undone_before:
         return "was undone before" if is_preview else "was undone before; nothing was changed"

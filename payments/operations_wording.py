@@ -39,12 +39,12 @@ REQUEUE_RESULT_SENTENCES: Mapping[RequeueResult, str] = {
 }
 
 
-def job(kind: NightlyJob, month: Month | None) -> str:
+def job_name(kind: NightlyJob, month: Month | None) -> str:
     """Return the name of a nightly job. `month` is the month of a close, otherwise None."""
     return f"{JOB_NAMES[kind]} {month}" if month else JOB_NAMES[kind]
 
 
-def work_kind(kind: str) -> str:
+def work_kind_name(kind: str) -> str:
     """Return the name of a kind of recurring work. An unknown kind, of a later release, is returned unchanged."""
     return WORK_KIND_NAMES[WorkKind(kind)] if kind in set(WorkKind) else kind
 

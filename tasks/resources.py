@@ -124,7 +124,7 @@ def application_name(worker: WorkerName) -> str:
     return f"payments {worker}"
 
 
-def close() -> None:
+def close_tracing() -> None:
     """Export the remaining spans of this process. Call this function before the process ends."""
     if resources := _opened.get(os.getpid()):
         resources.tracing.close()

@@ -84,7 +84,7 @@ class Acceptance:
 
         done = self._accept_in_transaction(exception_id, is_preview=False)
         if done:
-            print_line(wording.sentence(exception_id, done.payment, wording.accepted_result(done)))
+            print_line(wording.sentence(exception_id, done.payment, wording.acceptance_result(done)))
         return done is not None
 
     def _accept_in_transaction(self, exception_id: int, *, is_preview: bool) -> AcceptanceResult | None:

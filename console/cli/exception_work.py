@@ -88,7 +88,7 @@ def assign(
         for exception_id in dict.fromkeys(exception_ids):
             row = find_exception(tx, exception_id)
             exception_actions.assign(tx, actor, row, Assignment(exception_id, to))
-            print_line(exception_wording.sentence(row.id, row.payment, exception_wording.assigned_result(to)))
+            print_line(exception_wording.sentence(row.id, row.payment, exception_wording.assignment_result(to)))
 
 
 @app.command("next", epilog="Example: payments exceptions next --to ann --company acme")
@@ -107,7 +107,7 @@ def claim_next(
     output = Output(output_format, is_raw=raw)
     output.check()
     with open_transaction() as tx:
-        user = assigning.find_owner(tx, to)
+        user = assigning.find_assignable_user(tx, to)
         if user is None:
             raise CommandError(f"there is no active user {to} who may decide exceptions")
         query = ExceptionsParameters(company=company, queue=queue).query(user.scope)
@@ -178,5 +178,5 @@ def _undo(tx: Transaction, request: UndoRequest, *, is_preview: bool = False) ->
 
     row = find_exception(tx, request.finding_id)
     undone = exception_actions.undo(tx, current_actor(), row, request)
-    result = exception_wording.undone_result(undone, is_preview=is_preview)
+    result = exception_wording.undo_result(undone, is_preview=is_preview)
     return exception_wording.sentence(row.id, row.payment, result), undone

@@ -200,10 +200,11 @@ class _ScopeChoice:
         return self.companies is None and self.clinics is None and not self.all_companies
 
     def applied_to(self, tx: Transaction, before: Scope) -> Scope:
-        """Return the scope `before` with its companies and clinics replaced by the chosen ones.
+        """Return a user's new scope: the scope `before`, changed by the options.
 
-        If neither the options nor `before` name a company, use the companies of the clinics. With `--all-companies`,
-        return EVERYTHING. Raises UserError if a clinic is unknown, or if several of the companies have this clinic.
+        Companies and clinics that no option names stay as in `before`. A scope with clinics but without companies gets
+        the companies of its clinics. With `--all-companies`, the new scope is EVERYTHING. Raises UserError if a clinic
+        does not exist in the companies, or if several of them have a clinic with this id.
         """
         from payments.access.authentication import choose_clinics
 

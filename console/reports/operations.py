@@ -91,7 +91,7 @@ def nightly_records(rows: Iterable[NightlyRow]) -> list[Record]:
 
     return [
         {
-            "job": words.job(row.job, row.month),
+            "job": words.job_name(row.job, row.month),
             "company": row.company,
             "night": row.day,
             "state": row.state,
@@ -112,7 +112,7 @@ def postponed_records(rows: Sequence[PostponedRow]) -> list[Record]:
 
     return [
         {
-            "work": words.work_kind(row.kind),
+            "work": words.work_kind_name(row.kind),
             "company": row.company or None,
             "item": row.item or None,
             "failed_attempts": row.failed_attempts,

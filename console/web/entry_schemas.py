@@ -10,8 +10,10 @@ from payments.contract.event import ChargeType, Method
 from payments.core.manual_entry import REASON_CHARACTERS_MAX, REFERENCE_CHARACTERS_MAX, REQUEST_KEY_CHARACTERS_MAX
 from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget
 
-Reason = Annotated[str, Field(max_length=REASON_CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable]
-GivenReason = Annotated[str, Field(min_length=1, max_length=REASON_CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable]
+ReasonText = Annotated[str, Field(max_length=REASON_CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable]
+RequiredReasonText = Annotated[
+    str, Field(min_length=1, max_length=REASON_CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable
+]
 Reference = Annotated[str, Field(max_length=REFERENCE_CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable]
 RequestKey = Annotated[
     str, Field(min_length=1, max_length=REQUEST_KEY_CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable
@@ -31,7 +33,7 @@ class EntryFields(BaseModel):
     deposit_date: Day | None = None
     charge_type: ChargeType | None = None
     reference: Reference | None = None
-    reason: Reason = ""
+    reason: ReasonText = ""
     date_of_service: Day | None = None
     exception: RowId | None = None
 
@@ -76,7 +78,7 @@ class EntryResult(BaseModel):
 class ReversalBody(Body):
     """The reason and the deposit date of a reversal. Default date: that of the entry; today if its month is closed."""
 
-    reason: GivenReason
+    reason: RequiredReasonText
     deposit_date: Day | None = None
 
 
@@ -90,7 +92,7 @@ class LinkBody(Body):
 class UnlinkBody(Body):
     """The reason for ending a link."""
 
-    reason: GivenReason
+    reason: RequiredReasonText
 
 
 class LinkResult(BaseModel):

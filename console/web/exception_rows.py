@@ -35,14 +35,14 @@ def row_values(tx: Transaction, context: RequestContext, rows: Sequence[Exceptio
         "accepts": {reason.value for reason in FindingReason if reason.can_be_accepted},
         "next_steps": _NEXT_STEP_BY_REASON,
         "deposit_dates": adjusting.default_deposit_dates(tx, {row.company for row in rows}, context.now),
-        "owners": owner_names(tx, context) if context.may(Right.EDIT) else [],
+        "owners": assignable_user_names(tx, context) if context.may(Right.EDIT) else [],
         "posted": reporting.exception_entries(tx, [row for row in rows if row.status == "resolved"]),
     }
 
 
-def owner_names(tx: Transaction, context: RequestContext) -> list[str]:
+def assignable_user_names(tx: Transaction, context: RequestContext) -> list[str]:
     """Return the names of the users to whom this user can assign exceptions."""
-    return [each.name for each in assigning.list_owners(tx, context.user.scope)]
+    return [each.name for each in assigning.list_assignable_users(tx, context.user.scope)]
 
 
 def with_kept(rows: Sequence[ExceptionRow], kept: Sequence[ExceptionRow], sort: Sort) -> list[ExceptionRow]:

@@ -138,7 +138,7 @@ class _FormWriter(_FormWalker):
         attributes = dict(attrs)
         is_folded = self.enter(tag, attributes)
         if tag == "form" and self.form_place == self._form.place:
-            self.parts += [self._source(), *self._hidden_inputs()]
+            self.parts += [self._start_tag_text(), *self._hidden_inputs()]
         elif is_folded and self.folded_place in self._form.folded:
             self._write_opened(tag, attributes)
         elif tag == "option" and self._select is not None:
@@ -146,7 +146,7 @@ class _FormWriter(_FormWalker):
         elif tag in _CONTROLS and self._is_own(attributes):
             self._write_control(tag, attributes)
         else:
-            self.parts.append(self._source())
+            self.parts.append(self._start_tag_text())
 
     def handle_startendtag(self, tag: str, attrs: Iterable[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -185,7 +185,7 @@ class _FormWriter(_FormWalker):
         if not self._skipping:
             self.parts.append(text)
 
-    def _source(self) -> str:
+    def _start_tag_text(self) -> str:
         return self.get_starttag_text() or ""
 
     def _is_own(self, attributes: Attributes) -> bool:
@@ -202,13 +202,13 @@ class _FormWriter(_FormWalker):
     def _write_control(self, tag: str, attributes: Attributes) -> None:
         name, kind = attributes.get("name") or "", attributes.get("type") or "text"
         if tag == "textarea":
-            self.parts += [self._source(), escape(self._next_value(name))]
+            self.parts += [self._start_tag_text(), escape(self._next_value(name))]
             self._skipping = True
         elif tag == "select":
             self._select = name
-            self.parts.append(self._source())
+            self.parts.append(self._start_tag_text())
         elif tag == "button" or kind in _BUTTONS or (kind == "hidden" and name == _CSRF):
-            self.parts.append(self._source())
+            self.parts.append(self._start_tag_text())
         elif kind in {"checkbox", "radio"}:
             is_checked = (attributes.get("value") or "on") in self._values[name]
             rest = {key: value for key, value in attributes.items() if key != "checked"}

@@ -46,8 +46,8 @@ def create_templates() -> Environment:
     environment.filters["refund_problem"] = wording.refund_problem
     environment.filters |= {"age": formats.format_age, "posted_cause": posted_wording.posted_cause}
     environment.filters |= {"posted_badge": formats.posted_badge, "posted_state": posted_wording.posted_state}
-    environment.filters |= {"balancing_notes": balancing_wording.balancing_notes, "job_name": operations_wording.job}
-    environment.filters |= {"company_changes": audit_wording.company_changes}
+    environment.filters |= {"balancing_notes": balancing_wording.balancing_notes}
+    environment.filters |= {"job_name": operations_wording.job_name, "company_changes": audit_wording.company_changes}
     environment.globals |= {"cells": cells}
     environment.globals |= {
         "parameters_of": parameters_of,

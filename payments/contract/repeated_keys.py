@@ -46,7 +46,10 @@ def count_repeated(names: Iterable[str]) -> dict[str, int]:
 
 
 def _may_have_blank_before_colon(body: bytes) -> bool:
-    """Return whether a blank may separate a key from its colon. A count of `":` does not include such a key."""
+    """Return whether the JSON text may contain a key with whitespace before its colon.
+
+    A count of `":` does not include such a key. The result may also be True because of other whitespace.
+    """
     return b" :" in body or b"\t" in body or b"\n" in body or b"\r" in body
 
 

@@ -63,8 +63,8 @@ class Adjustment(NamedTuple):
     provider_id: str | None
     date_of_service: date | None
 
-    def with_deposit_date(self, day: date) -> LedgerPosting:
-        """Return the posting with this deposit date."""
+    def to_posting(self, day: date) -> LedgerPosting:
+        """Return the adjustment as a posting with the deposit date `day`."""
         dimensions = EntryDimensions(
             patient_id=self.patient_id,
             charge_type=self.charge_type,

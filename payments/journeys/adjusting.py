@@ -77,7 +77,7 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     else:
         day = deposit_date or today
         locked_findings.check_deposit_date(tx, line, finding.id, day, today)
-        postings = tuple(each.with_deposit_date(day) for each in proposed_adjustments(line))
+        postings = tuple(each.to_posting(day) for each in proposed_adjustments(line))
         header = EntryHeader(EntryKind.ADJUSTMENT, who, now)
     refs = lines.write(tx, [apply_acceptance(line, postings)], now)
     # Entries of a line are numbered consecutively: a version may be adjusted, requeued and adjusted again.

@@ -75,13 +75,13 @@ def claim_next(
     return row
 
 
-def find_owner(tx: Transaction, name: str) -> User | None:
+def find_assignable_user(tx: Transaction, name: str) -> User | None:
     """Return the user with this name if the user may decide exceptions, otherwise None."""
     row = users.find(tx, name)
     return row.user if row and row.disabled_at is None and row.user.may(Right.EDIT) else None
 
 
-def list_owners(tx: Transaction, scope: Scope) -> list[User]:
+def list_assignable_users(tx: Transaction, scope: Scope) -> list[User]:
     """Return the users who may decide exceptions and who see no company outside the scope, sorted by name."""
     return [
         row.user
@@ -93,7 +93,7 @@ def list_owners(tx: Transaction, scope: Scope) -> list[User]:
 
 
 def _check_owner(tx: Transaction, name: str, row: ExceptionRow) -> None:
-    user = find_owner(tx, name)
+    user = find_assignable_user(tx, name)
     if user is None:
         raise DecisionError(row.id, f"there is no active user {name} who may decide exceptions")
     if not user.scope.may_see(row.company, row.clinic):

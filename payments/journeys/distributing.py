@@ -111,10 +111,10 @@ def distribute_selected(tx: Transaction, now: datetime, selection: Selection) ->
 def distribute_queued(
     tx: Transaction, as_of: date | None, now: datetime, limit: int, selection: Selection | None = None
 ) -> DistributionResult:
-    """Distribute up to `limit` queued accounts immediately: all steps of rule D8 except rules 1 to 4.
+    """Distribute up to `limit` queued accounts, but only by the steps of rule D8 that do not wait for the nightly run.
 
-    `selection.only` limits the accounts. The call sets `selection.taken` to the accounts that it distributes. Takes the
-    advisory lock of distributions until the commit.
+    Only queued accounts in `selection.only` are distributed; None means all. `selection.taken` is set to the accounts
+    that this call distributes. Takes the advisory lock of distributions until the commit.
     """
     selection = selection or Selection()
     distribution.lock(tx)

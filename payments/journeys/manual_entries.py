@@ -31,7 +31,7 @@ from payments.store.ledger import (
     months,
 )
 from payments.store.ledger.linked_entries import Linked
-from payments.store.ledger.manual_entries import Posting, Request, StoredEntry
+from payments.store.ledger.manual_entries import Posting, RequestIdentity, StoredEntry
 
 __all__ = ["EntryDraft", "EntryError", "EntryPurpose", "LinkTarget", "Linked", "ManualEntry", "StoredEntry"]
 
@@ -71,9 +71,9 @@ def post(tx: Transaction, request: EntryRequest, now: datetime, who: str, scope:
     if company_id is None:
         raise EntryError("name the company of the entry")
     manual_entries.lock(tx, f"{company_id}:{request.key}")
-    asked = Request(request.key, request.draft.request_hash(request.target))
+    identity = RequestIdentity(request.key, request.draft.request_hash(request.target))
     if before := manual_entries.find_requested(tx, company_id, request.key):
-        return _posted_before(tx, before, asked, scope)
+        return _posted_before(tx, before, identity, scope)
     today = clinics.local_date(tx, company_id, now)
     entry = _complete(tx, request.draft._replace(company_id=company_id), line, today, scope)
     _check_place(tx, entry, scope)
@@ -82,7 +82,7 @@ def post(tx: Transaction, request: EntryRequest, now: datetime, who: str, scope:
     check_entry(entry, today)
     check_month(tx, company_id, entry.deposit_date)
     stamp = Posting(today, now, who)
-    entry_id = manual_entries.add(tx, entry, asked, stamp)
+    entry_id = manual_entries.add(tx, entry, identity, stamp)
     distribution_queue.enqueue(tx, {(company_id, entry.patient_id)}, now)
     if line is None or request.target is None:
         return PostedEntry(manual_entries.find(tx, entry_id))
@@ -140,7 +140,7 @@ def reverse(tx: Transaction, reversal: Reversal, now: datetime, who: str, scope:
     content = entry.content._replace(amount=-entry.content.amount, deposit_date=day, reason=reason)
     check_day(day, today)
     check_month(tx, company_id, day)
-    added = manual_entries.add(tx, content, Request(f"reversal of {entry.id}", b""), stamp)
+    added = manual_entries.add(tx, content, RequestIdentity(f"reversal of {entry.id}", b""), stamp)
     distribution_queue.enqueue(tx, {(company_id, content.patient_id)}, now)
     return Reversed(manual_entries.find(tx, entry.id), manual_entries.find(tx, added))
 
@@ -171,9 +171,9 @@ def _is_open(tx: Transaction, company_id: str, day: date) -> bool:
     return months.share_lock(tx, [key])[key] in {MonthState.OPEN, MonthState.SCHEDULED}
 
 
-def _posted_before(tx: Transaction, before: StoredEntry, asked: Request, scope: Scope) -> PostedEntry:
+def _posted_before(tx: Transaction, before: StoredEntry, identity: RequestIdentity, scope: Scope) -> PostedEntry:
     visible = manual_entries.load(tx, before.id, scope)
-    if visible is None or bytes(before.request_hash) != asked.hash:
+    if visible is None or bytes(before.request_hash) != identity.hash:
         raise EntryError("this request key was used for another entry; use a new key")
     return PostedEntry(visible, linked_entries.payment_of(tx, visible, scope), was_posted_before=True)
 

@@ -14,7 +14,7 @@ from payments.store.db.connection import Transaction
 from payments.store.ledger import import_tasks, job_runs, nightly_results
 from payments.store.ledger.import_tasks import TaskEvent
 from payments.store.reports import operations
-from payments.store.reports.operations import CompanyNight, DeadLetterCount, PostponedRow
+from payments.store.reports.operations import DeadLetterCount, NightlyDistribution, PostponedRow
 
 __all__ = ["DeadLetterCount", "PostponedRow", "TaskEvent"]
 
@@ -71,7 +71,7 @@ def read_operations(tx: Transaction, now: datetime, scope: Scope) -> Operations:
     results = {(each.company_id, each.job): each for each in nightly_results.newest(tx, scope)}
     failed = {(each.company, each.kind): each for each in postponed if not each.item}
     rows: list[NightlyRow] = []
-    for company in operations.company_nights(tx, scope):
+    for company in operations.nightly_distributions(tx, scope):
         rows += _latest_nights(company, results, now)
     rows += _close_rows(tx, now, scope, postponed)
     rows = [_with_failures(row, failed, postponed) for row in rows]
@@ -86,7 +86,7 @@ def read_task_events(tx: Transaction, task_id: str, scope: Scope, limit: int) ->
 
 
 def _latest_nights(
-    company: CompanyNight, results: dict[tuple[str, NightlyJob], NightlyResult], now: datetime
+    company: NightlyDistribution, results: dict[tuple[str, NightlyJob], NightlyResult], now: datetime
 ) -> Iterator[NightlyRow]:
     """Yield the rows of a company's distribution and balancing in the latest night. Jobs that never ran are omitted."""
     local = now.astimezone(ZoneInfo(company.timezone))

@@ -15,11 +15,11 @@ class NotAnsweringError(Exception):
     """PostgreSQL does not answer. No entry was read from the stream yet, so nothing must be undone."""
 
 
-class Witness(NamedTuple):
-    """An entry that was imported alone and met an outage. When it can be imported, the outage is over.
+class IsolatedEntry(NamedTuple):
+    """An entry that is imported alone.
 
-    `deliveries` is its number of deliveries before that import. The number is restored, because an outage does not
-    count as an attempt.
+    `deliveries` is its number of deliveries before this import. If the import meets an outage, Redis's counter is set
+    back to this number, because an outage does not count as an attempt.
     """
 
     entry_id: str
@@ -29,9 +29,9 @@ class Witness(NamedTuple):
 class IsolatedEntryError(Exception):
     """An entry that was imported alone met an outage."""
 
-    def __init__(self, reason: OutageReason, witness: Witness) -> None:
-        super().__init__(f"{reason}: entry {witness.entry_id}")
-        self.reason, self.witness = reason, witness
+    def __init__(self, reason: OutageReason, entry: IsolatedEntry) -> None:
+        super().__init__(f"{reason}: entry {entry.entry_id}")
+        self.reason, self.entry = reason, entry
 
 
 def outage_of(error: BaseException) -> OutageReason | None:

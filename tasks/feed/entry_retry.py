@@ -18,7 +18,7 @@ from payments.contract.stream_entry import named_company
 from payments.core.backoff import BackoffSchedule, backoff_delay
 from payments.core.import_stats import ImportStats
 from payments.store.db.connection import is_reachable
-from tasks.feed.attempt_errors import IsolatedEntryError, NotAnsweringError, Witness, outage_of
+from tasks.feed.attempt_errors import IsolatedEntry, IsolatedEntryError, NotAnsweringError, outage_of
 from tasks.feed.import_attempt import dead_letter
 from tasks.feed.leased_import import NOTHING_IMPORTED, import_leased
 from tasks.feed.leases import LEASE, LEASE_MS
@@ -150,7 +150,7 @@ def _import_alone(resources: Resources, pending: PendingEntry) -> ImportStats:
     except Exception as error:
         if reason := outage_of(error):
             resources.streams.release_for_retry([pending.entry_id], pending.deliveries)
-            raise IsolatedEntryError(reason, Witness(pending.entry_id, pending.deliveries)) from error
+            raise IsolatedEntryError(reason, IsolatedEntry(pending.entry_id, pending.deliveries)) from error
         raise
 
 

@@ -15,7 +15,7 @@ import redis
 import structlog
 
 from payments.core.outage import OutageReason
-from tasks.feed.attempt_errors import IsolatedEntryError, Witness, outage_of
+from tasks.feed.attempt_errors import IsolatedEntry, IsolatedEntryError, outage_of
 
 log = structlog.get_logger()
 
@@ -25,11 +25,15 @@ OUTAGE_SECONDS = 60
 
 
 class Outage(NamedTuple):
-    """An outage: its reason, its start, and its witness, if there is one. See `Witness`."""
+    """The outage for which the breaker is open. `since` is the time of its first report.
+
+    `blocked_entry` is an entry that was imported alone and failed because of the outage; None until there is one. The
+    outage is over when this entry can be imported.
+    """
 
     reason: OutageReason
     since: datetime
-    witness: Witness | None = None
+    blocked_entry: IsolatedEntry | None = None
 
 
 @contextmanager
@@ -39,19 +43,19 @@ def report_outages(client: redis.Redis) -> Iterator[None]:
         yield
     except Exception as error:
         if reason := outage_of(error):
-            report(client, reason, error.witness if isinstance(error, IsolatedEntryError) else None)
+            report(client, reason, error.entry if isinstance(error, IsolatedEntryError) else None)
         raise
 
 
-def report(client: redis.Redis, reason: OutageReason, witness: Witness | None = None) -> None:
-    """Open the breaker, or keep it open. If the outage has no witness yet, store `witness`.
+def report(client: redis.Redis, reason: OutageReason, blocked_entry: IsolatedEntry | None = None) -> None:
+    """Open the breaker, or keep it open. If the outage has no blocked entry yet, store `blocked_entry`.
 
     Errors of Redis are logged and not raised.
     """
     try:
         before = current(client)
         since = before.since if before else datetime.now(UTC)
-        outage = Outage(reason, since, (before and before.witness) or witness)
+        outage = Outage(reason, since, (before and before.blocked_entry) or blocked_entry)
         client.set(OUTAGE_KEY, _to_json(outage), ex=OUTAGE_SECONDS)
     except redis.RedisError as error:
         log.warning("outage_not_reported", reason=reason, error_class=type(error).__name__)
@@ -74,13 +78,14 @@ def clear(client: redis.Redis, outage: Outage) -> None:
 
 
 def _to_json(outage: Outage) -> str:
-    return json.dumps({"reason": outage.reason, "since": outage.since.isoformat(), "witness": outage.witness})
+    # Earlier releases, which may run during an upgrade, read the blocked entry under the name `witness`.
+    return json.dumps({"reason": outage.reason, "since": outage.since.isoformat(), "witness": outage.blocked_entry})
 
 
 def _from_json(text: bytes | str) -> Outage:
     found = json.loads(text)
-    witness = Witness(*found["witness"]) if found["witness"] else None
+    blocked_entry = IsolatedEntry(*found["witness"]) if found["witness"] else None
     # During an upgrade, a later release may have stored a reason that this one does not have.
     is_known = found["reason"] in set(OutageReason)
     reason = OutageReason(found["reason"]) if is_known else OutageReason.DATABASE_UNAVAILABLE
-    return Outage(reason, datetime.fromisoformat(found["since"]), witness)
+    return Outage(reason, datetime.fromisoformat(found["since"]), blocked_entry)

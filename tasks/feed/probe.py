@@ -1,12 +1,13 @@
 """Probe an outage: import entries one at a time in the dispatcher's process until the outage is over.
 
-The first entry that fails becomes the witness. The outage is over when the witness can be imported. Other entries
-usually prove nothing: while a table is missing, the events that need it fail and all others succeed. Some reasons, such
-as a lock, may concern a single entry. In this case, the outage is over when another entry posts to the ledger. The
-witness alone has then failed, which counts as an attempt at the witness.
+The first entry that fails is the blocked entry. The outage is over when the blocked entry can be imported. Successful
+imports of other entries usually prove nothing: while a table is missing, only the events that need this table fail.
 
-Before there is a witness, any entry that posts to the ledger ends an outage that affects every payment, such as a lost
-connection. Otherwise a feed that never becomes empty would be imported entry by entry forever.
+Some reasons, such as a lock, can be caused by a single payment. If another entry then posts to the ledger, the outage
+is over: only the blocked entry fails. This failure then counts as an attempt.
+
+If there is no blocked entry, and the reason affects every payment, such as a lost connection, the outage is over when
+any entry posts to the ledger. Otherwise a feed that never becomes empty would be imported entry by entry forever.
 """
 
 import time
@@ -19,7 +20,7 @@ from payments.core.import_stats import ImportStats
 from payments.core.outage import OutageReason
 from payments.store.db.connection import is_reachable
 from tasks.feed import outage
-from tasks.feed.attempt_errors import Witness, outage_of
+from tasks.feed.attempt_errors import IsolatedEntry, outage_of
 from tasks.feed.clocks import monotonic_ms
 from tasks.feed.leased_import import import_leased
 from tasks.feed.leases import LEASE_MS
@@ -37,9 +38,13 @@ ROUND_SECONDS = 1
 
 
 class ProbeResult(NamedTuple):
-    """The result of importing one entry as a probe: the statistics, or the reason of the outage that the entry met."""
+    """The result of importing one entry as a probe.
 
-    witness: Witness
+    `reason` is the reason of the outage if the import has failed. Otherwise it is None, and `stats` are the statistics
+    of the import.
+    """
+
+    entry: IsolatedEntry
     stats: ImportStats = ImportStats()
     reason: OutageReason | None = None
 
@@ -75,7 +80,7 @@ class Probe:
     def probe(self, found: Outage) -> bool:
         """Run a round of probes. If the outage is over, close the breaker and return True.
 
-        Otherwise keep the breaker open and store the witness. Raises RedisError.
+        Otherwise keep the breaker open, store the blocked entry, and return False. Raises RedisError.
         """
         still, has_more = self._probe_round(found)
         if still is None:
@@ -85,50 +90,52 @@ class Probe:
         if not has_more:
             self._rounds += 1
             self._next_ms = monotonic_ms() + INTERVALS_MS[min(self._rounds, len(INTERVALS_MS) - 1)]
-        outage.report(self._resources.feed, still.reason, still.witness)
+        outage.report(self._resources.feed, still.reason, still.blocked_entry)
         return False
 
     def _probe_round(self, found: Outage) -> RoundResult:
-        """Import the witness. Then import other entries, if these can show whether the outage is over."""
+        """Import the blocked entry. Then import other entries, if they can show whether the outage is over."""
         if not is_reachable(self._resources.database):
             return RoundResult(found._replace(reason=OutageReason.DATABASE_UNAVAILABLE))
-        if found.witness and (result := self._import_witness(found.witness)):
+        if found.blocked_entry and (result := self._import_blocked(found.blocked_entry)):
             if result.reason is None:
                 return RoundResult(None)
             found = found._replace(reason=result.reason)
-        if found.witness and not found.reason.may_concern_one_payment:
+        if found.blocked_entry and not found.reason.may_concern_one_payment:
             return RoundResult(found)
         return self._import_others(found)
 
     def _import_others(self, found: Outage) -> RoundResult:
-        """Import entries other than the witness, until one fails or one shows that the outage is over."""
+        """Import entries other than the blocked one, until one fails or one shows that the outage is over."""
         ends_at = time.monotonic() + ROUND_SECONDS
         while time.monotonic() < ends_at:
-            result = self._import_next(found.witness)
+            result = self._import_next(found.blocked_entry)
             if result is None:
-                is_over = not (found.witness or self._resources.streams.has_pending())
+                is_over = not (found.blocked_entry or self._resources.streams.has_pending())
                 return RoundResult(None if is_over else found)
             if result.reason:
-                return RoundResult(found._replace(reason=result.reason, witness=found.witness or result.witness))
-            if result.has_posted and found.reason.affects_every_payment and not found.witness:
+                return RoundResult(
+                    found._replace(reason=result.reason, blocked_entry=found.blocked_entry or result.entry)
+                )
+            if result.has_posted and found.reason.affects_every_payment and not found.blocked_entry:
                 return RoundResult(None)
             if result.has_posted and found.reason.may_concern_one_payment:
-                if found.witness:
-                    self._count_attempt(found.witness)
+                if found.blocked_entry:
+                    self._count_attempt(found.blocked_entry)
                 return RoundResult(None)
         return RoundResult(found, has_more=True)
 
-    def _import_witness(self, witness: Witness) -> ProbeResult | None:
-        """Import the witness. Return None if another process has claimed it first.
+    def _import_blocked(self, blocked: IsolatedEntry) -> ProbeResult | None:
+        """Import the blocked entry. Return None if another process holds it.
 
-        If the witness is no longer pending, another process has imported it. The result then reports no outage.
+        If the entry is no longer pending, another process has imported it. The result then reports no outage.
         """
-        if not self._resources.streams.is_pending(witness.entry_id):
-            return ProbeResult(witness)
-        return self._import(witness)
+        if not self._resources.streams.is_pending(blocked.entry_id):
+            return ProbeResult(blocked)
+        return self._import(blocked)
 
-    def _import_next(self, witness: Witness | None) -> ProbeResult | None:
-        """Import an entry other than the witness. Return None if there is none.
+    def _import_next(self, blocked: IsolatedEntry | None) -> ProbeResult | None:
+        """Import an entry other than the blocked one. Return None if there is none, or if another process holds it.
 
         Idle entries that an importer lost come first, then new entries, then entries that failed before.
         """
@@ -137,23 +144,23 @@ class Probe:
         idle = [
             each
             for each in (*streams.importers_entries(LEASE_MS), *waiting)
-            if not witness or each.entry_id != witness.entry_id
+            if not blocked or each.entry_id != blocked.entry_id
         ]
         lost = next((each for each in idle if each.deliveries < ISOLATED_DELIVERIES), None)
         if lost is None and (entries := streams.read_one_new()):
-            return self._attempt(Witness(entries[0].entry_id, 1), entries)
+            return self._attempt(IsolatedEntry(entries[0].entry_id, 1), entries)
         chosen: PendingEntry | None = lost or next(iter(idle), None)
-        return self._import(Witness(chosen.entry_id, chosen.deliveries)) if chosen else None
+        return self._import(IsolatedEntry(chosen.entry_id, chosen.deliveries)) if chosen else None
 
-    def _import(self, entry: Witness) -> ProbeResult | None:
-        """Claim and import a pending entry without changing its number of deliveries.
+    def _import(self, entry: IsolatedEntry) -> ProbeResult | None:
+        """Claim and import a pending entry. Its number of deliveries does not change.
 
-        Returns None if another process has claimed it.
+        Return None if the claim fails, because another process holds or has imported the entry.
         """
         entries = self._resources.streams.claim([entry.entry_id], LEASE_MS, entry.deliveries)
         return self._attempt(entry, entries) if entries else None
 
-    def _attempt(self, entry: Witness, entries: list[StreamEntry]) -> ProbeResult:
+    def _attempt(self, entry: IsolatedEntry, entries: list[StreamEntry]) -> ProbeResult:
         try:
             return ProbeResult(entry, import_leased(self._resources, entries))
         except Exception as error:
@@ -161,7 +168,7 @@ class Probe:
                 return ProbeResult(entry, reason=reason)
             raise
 
-    def _count_attempt(self, witness: Witness) -> None:
-        """Count the failed import of the witness as an attempt, because another entry was posted."""
-        self._resources.streams.release_for_retry([witness.entry_id], witness.deliveries + 1)
-        log.warning("entry_failed", entry_id=witness.entry_id)
+    def _count_attempt(self, entry: IsolatedEntry) -> None:
+        """Count the failed import of an entry as an attempt, and schedule its retry."""
+        self._resources.streams.release_for_retry([entry.entry_id], entry.deliveries + 1)
+        log.warning("entry_failed", entry_id=entry.entry_id)

@@ -116,11 +116,11 @@ class Stack:
         rows: list[JsonRow] = json.loads(self.run_successfully("report", *arguments, "--format", "json"))
         return rows
 
-    def feed(self, clinic: str) -> dict[str, JsonRow]:
+    def claims_feed(self, clinic: str) -> dict[str, JsonRow]:
         """Return the Claims Feed rows of a clinic by payment key."""
         return {row["payment"]: row for row in self.report("claims-feed", "--clinic", clinic)}
 
-    def ledger(self, clinic: str) -> list[JsonRow]:
+    def payment_log(self, clinic: str) -> list[JsonRow]:
         """Return the Payment Log rows of a clinic."""
         return [row for row in self.report("payment-log") if row["payment"].startswith(f"{clinic}/")]
 

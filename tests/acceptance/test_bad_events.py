@@ -46,9 +46,9 @@ def test_invalid_events_are_visible_and_valid_ones_imported(stack: Stack) -> Non
     stack.run_successfully("emr", "publish", file)
     stack.wait_until_idle()
 
-    feed = stack.feed(CLINIC)
+    feed = stack.claims_feed(CLINIC)
     assert {feed[line_key(CLINIC, name)]["status"] for name in good} == {"Transmission Successful"}
-    assert total_amount(stack.ledger(CLINIC)) == 20 * 25
+    assert total_amount(stack.payment_log(CLINIC)) == 20 * 25
     refused = stack.report("claims-feed", "--status", "Validation Failed")
     assert len(refused) - earlier == len(bad)
     assert {row["reason"] for row in refused} == {"invalid_event"}

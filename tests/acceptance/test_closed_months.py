@@ -46,13 +46,13 @@ def test_closed_month_changes_are_adjusted_in_the_current_month(stack: Stack) ->
         line_key(CLINIC, "edited"): ("edited", "10.00"),
         line_key(CLINIC, "deleted"): ("deleted", "-50.00"),
     }
-    assert total_amount(stack.ledger(CLINIC)) == 75
+    assert total_amount(stack.payment_log(CLINIC)) == 75
     output = stack.run_successfully("exceptions", "accept", "--all", "--company", COMPANY)
     assert output.splitlines()[-1] == "3 of 3 exceptions accepted"
 
     assert exceptions(stack) == []
     assert {row["status"] for row in exceptions(stack, "--status", "all")} == {"resolved"}
-    adjustments = [row for row in stack.ledger(CLINIC) if row["kind"] == "adjustment"]
+    adjustments = [row for row in stack.payment_log(CLINIC) if row["kind"] == "adjustment"]
     assert sorted(Decimal(row["amount"]) for row in adjustments) == [-50, 10, 40]
     assert months(stack)["2020-05"] == closed
     (this_month,) = {row["deposit_date"][:7] for row in adjustments}
@@ -77,7 +77,7 @@ def test_auto_policy_posts_adjustments_automatically(stack: Stack) -> None:
 
     stack.publish(deletion(clinic, "late", version=2) | {"company_id": company})
     deadline = time.monotonic() + 10
-    while len(rows := stack.ledger(clinic)) < 2:
+    while len(rows := stack.payment_log(clinic)) < 2:
         assert time.monotonic() < deadline, stack.run_successfully("timeline", line_key(clinic, "late"))
         time.sleep(0.1)
 

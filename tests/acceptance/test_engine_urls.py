@@ -122,7 +122,7 @@ def test_stack_imports_a_payment_with_every_documented_form_of_url(
             stack.set_clinic("north", "Copay")
             stack.publish(patient("north-ada"), payment("north", "visit"))
             stack.wait_until_idle()
-            assert total_amount(stack.ledger("north")) == 25
+            assert total_amount(stack.payment_log("north")) == 25
             with urllib.request.urlopen(f"http://127.0.0.1:{stack.flower_port}/broker", timeout=30) as page:
                 shown = page.read().decode()
             assert stack.stop() == 0, stack.log_tail()

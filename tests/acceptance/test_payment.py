@@ -23,27 +23,27 @@ def test_payment_is_imported_updated_removed_and_requeued(stack: Stack) -> None:
     )
     stack.wait_until_idle()
 
-    feed = {payment: (row["status"], row["reason"]) for payment, row in stack.feed(clinic).items()}
+    feed = {payment: (row["status"], row["reason"]) for payment, row in stack.claims_feed(clinic).items()}
     assert feed[line_key(clinic, "visit")] == ("Transmission Successful", None)
     assert feed[line_key(clinic, "shoes")] == ("Not Sent", "type_not_selected")
     added = [row for row in invalid_events_without_clinic(stack) if row not in earlier]
     assert [(row["payment"], row["reason"]) for row in added] == [(None, "invalid_event")]
-    assert {row["user"] for row in stack.ledger(clinic)} == {"Integration Import, Not mapped to a user"}
-    assert total_amount(stack.ledger(clinic)) == 95
+    assert {row["user"] for row in stack.payment_log(clinic)} == {"Integration Import, Not mapped to a user"}
+    assert total_amount(stack.payment_log(clinic)) == 95
 
     stack.publish(payment(clinic, "visit", "35.00", version=2), deletion(clinic, "wrong", version=2))
     stack.wait_until_idle()
 
-    assert total_amount(stack.ledger(clinic)) == 35
-    assert stack.feed(clinic)[line_key(clinic, "visit")]["version"] == 2
+    assert total_amount(stack.payment_log(clinic)) == 35
+    assert stack.claims_feed(clinic)[line_key(clinic, "visit")]["version"] == 2
 
     stack.set_clinic(clinic, "Copay,Supplies")
     stack.run_successfully("requeue", line_key(clinic, "shoes"))
     stack.run_successfully("requeue", line_key(clinic, "shoes"))
     stack.wait_until_idle()
 
-    assert stack.feed(clinic)[line_key(clinic, "shoes")]["status"] == "Transmission Successful"
-    assert total_amount(stack.ledger(clinic)) == 44
+    assert stack.claims_feed(clinic)[line_key(clinic, "shoes")]["status"] == "Transmission Successful"
+    assert total_amount(stack.payment_log(clinic)) == 44
     output = stack.run_successfully("timeline", line_key(clinic, "shoes"), "--format", "json")
     assert all(word in output for word in ("Not Sent", "Requeued", "Imported"))
 
@@ -54,12 +54,12 @@ def test_payment_is_imported_once_its_patient_is_known(stack: Stack) -> None:
     stack.publish(payment(clinic, "early"))
     stack.wait_until_idle()
 
-    assert stack.feed(clinic)[line_key(clinic, "early")]["status"] == "Transmission Pending"
-    assert stack.ledger(clinic) == []
+    assert stack.claims_feed(clinic)[line_key(clinic, "early")]["status"] == "Transmission Pending"
+    assert stack.payment_log(clinic) == []
 
     started = time.monotonic()
     stack.publish(patient(f"{clinic}-ada"))
-    while stack.feed(clinic)[line_key(clinic, "early")]["status"] != "Transmission Successful":
+    while stack.claims_feed(clinic)[line_key(clinic, "early")]["status"] != "Transmission Successful":
         assert time.monotonic() - started < 4, stack.run_successfully("timeline", line_key(clinic, "early"))
 
-    assert total_amount(stack.ledger(clinic)) == 25
+    assert total_amount(stack.payment_log(clinic)) == 25

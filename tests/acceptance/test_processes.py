@@ -32,10 +32,10 @@ def test_payments_arrive_once_when_importer_and_intake_are_killed(stack: Stack) 
     assert publisher.returncode == 0
     stack.wait_until_idle()
 
-    rows = stack.ledger(clinic)
+    rows = stack.payment_log(clinic)
     assert len(rows) == len({row["payment"] for row in rows}) == 3 * EVENTS_PER_KILL
     assert total_amount(rows) == 3 * EVENTS_PER_KILL
-    assert {row["status"] for row in stack.feed(clinic).values()} == {"Transmission Successful"}
+    assert {row["status"] for row in stack.claims_feed(clinic).values()} == {"Transmission Successful"}
     stack.wait_until_healthy()
     assert not {stack.group_leader_pid("workers.importer"), stack.group_leader_pid("workers.intake")} & set(killed)
 
@@ -58,7 +58,7 @@ def test_stack_locks_its_home_and_keeps_its_data(stack: Stack) -> None:
     assert not (stack.home / "run" / "stack.json").exists()
 
     stack.start()
-    assert [row["amount"] for row in stack.ledger(clinic)] == ["25.00"]
+    assert [row["amount"] for row in stack.payment_log(clinic)] == ["25.00"]
 
 
 def _kill(stack: Stack, module: str) -> int:

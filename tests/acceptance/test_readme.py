@@ -19,7 +19,7 @@ def test_readme_tour_commands_succeed_as_written(stack: Stack) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    feed = {row["payment"]: (row["status"], row["reason"]) for row in stack.feed("north").values()}
+    feed = {row["payment"]: (row["status"], row["reason"]) for row in stack.claims_feed("north").values()}
     assert feed == {
         "north/p-1001/1": ("Transmission Successful", None),
         "north/p-1002/1": ("Transmission Successful", None),

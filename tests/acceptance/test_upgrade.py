@@ -73,7 +73,7 @@ def test_old_and_new_versions_work_side_by_side_after_a_migration(old_stack: Sta
     last = wave_of_payments(waves)
     old_stack.publish(*last, *first, *second)
     old_stack.wait_until_idle()
-    feed, entries = old_stack.feed(CLINIC), old_stack.ledger(CLINIC)
+    feed, entries = old_stack.claims_feed(CLINIC), old_stack.payment_log(CLINIC)
     assert {row["status"] for row in feed.values()} == {"Transmission Successful"}
     assert len(feed) == (waves + 1) * EVENTS_A_WAVE
     # Each payment is posted once, and each correction of the first wave too.

@@ -47,7 +47,7 @@ def exceptions_by_payment(stack: Stack) -> dict[str, JsonRow]:
 def entries_by_payment(stack: Stack) -> dict[str, list[tuple[str, str, str]]]:
     """Return the ledger entries of each payment as (deposit date, amount, method)."""
     found = defaultdict(list)
-    for row in stack.ledger(CLINIC):
+    for row in stack.payment_log(CLINIC):
         found[row["payment"].split("/")[1]].append((row["deposit_date"], row["amount"], row["method"]))
     return found
 

@@ -42,7 +42,7 @@ def change(tx: Transaction, session: tuple[User, str], old: str, new: str, now: 
     return f"{problem.field}: {problem}" if problem else ""
 
 
-def test_new_password_ends_the_other_sessions_and_is_no_longer_temporary(tx: Transaction, user: User) -> None:
+def test_changed_password_ends_the_other_sessions_and_is_not_temporary(tx: Transaction, user: User) -> None:
     current, other = log_in(tx, user), log_in(tx, user)
     token = authentication.create_token(tx, user.name, NOW, "tests")
     assert own_account.load(tx, user).must_change_password

@@ -141,10 +141,10 @@ def test_steps_of_a_requeue_are_saved_as_screenshots(
     filled_stack.wait_until_idle()
     run = page.url
 
-    imported = {row["payment"] for row in filled_stack.ledger("east")}
+    imported = {row["payment"] for row in filled_stack.payment_log("east")}
     payment = next(
         row["payment"]
-        for row in filled_stack.feed("east").values()
+        for row in filled_stack.claims_feed("east").values()
         if row["attempts"] > 1 and row["payment"] in imported and row["charge_type"] == "Wellness"
     )
     for suffix, other in pages.items():

@@ -44,7 +44,9 @@ def test_every_page_fits_the_screen_and_has_no_error(chromium: Browser, site: Fa
 @pytest.mark.long
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 @pytest.mark.parametrize("user", USERS, ids=lambda user: user.name)
-def test_every_form_of_a_role_works(chromium: Browser, site: FastAPI, user: User, scripts: bool) -> None:
+def test_forms_of_every_role_lead_to_pages_without_an_error(
+    chromium: Browser, site: FastAPI, user: User, scripts: bool
+) -> None:
     with serve(site) as address:
         crawler = crawl(chromium, address, user, scripts=scripts, with_forms=True)
 

@@ -30,7 +30,7 @@ def raise_payments_of_a_closed_month(stack: Stack, clinic: str, count: int) -> N
 
 
 def adjustments(stack: Stack, clinic: str) -> list[str]:
-    return sorted(row["amount"] for row in stack.ledger(clinic) if row["kind"] == "adjustment")
+    return sorted(row["amount"] for row in stack.payment_log(clinic) if row["kind"] == "adjustment")
 
 
 def row_of(page: Page, clinic: str, number: int) -> Locator:

@@ -84,7 +84,9 @@ def test_biller_resolves_added_edited_and_deleted_exceptions(
     page.get_by_role("link", name="Back to Billing Exceptions").click()
     expect(page.get_by_text("No matching exceptions.")).to_be_visible()
 
-    amounts = {row["payment"]: row["amount"] for row in console_stack.ledger(clinic) if row["kind"] == "adjustment"}
+    amounts = {
+        row["payment"]: row["amount"] for row in console_stack.payment_log(clinic) if row["kind"] == "adjustment"
+    }
     assert amounts == {line_key(clinic, "added"): "15.00", line_key(clinic, "edited"): "10.00"}
 
 

@@ -41,16 +41,17 @@ REPORT_COMMANDS = [
     ("company", "list"),
     ("company", "list", "--unconfirmed"),
 ]
-CompareFunction = Callable[..., None]
+AssertSameOutput = Callable[..., None]
 
 
 @pytest.fixture
-def compare(
+def assert_same_output(
     unconfigured_terminal: Terminal, monkeypatch: pytest.MonkeyPatch, ledgers: Ledgers, redis_url: str
-) -> CompareFunction:
-    """Return a function that asserts that two outputs of a command are equal.
+) -> AssertSameOutput:
+    """Return a function that runs a command twice and asserts that the outputs are the same.
 
-    One is from the ledger of the company alone, the other from the ledger of both companies with `--company`.
+    The first run reads the ledger of the company alone. The second run reads the ledger of both companies, with the
+    option `--company`.
     """
     monkeypatch.setenv("REDIS_URL", redis_url)
 
@@ -60,7 +61,7 @@ def compare(
         assert (result.status, result.err) == (0, ""), (arguments, result)
         return number_within_company(database, company.id, result.out)
 
-    def compare(company: IdenticalCompany, *arguments: str) -> None:
+    def assert_same_output(company: IdenticalCompany, *arguments: str) -> None:
         chosen = () if company.id in arguments else ("--company", company.id)
         # Balancing names the company that it is limited to.
         named = chosen if arguments[: len(BALANCING)] == BALANCING else ()
@@ -68,69 +69,71 @@ def compare(
         assert alone.strip() not in {"", "[]"}
         assert run(ledgers.together, company, *arguments, *chosen) == alone
 
-    return compare
+    return assert_same_output
 
 
 @pytest.mark.parametrize("arguments", REPORT_COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("company", [ALPHA, BETA])
 def test_reports_are_unaffected_by_the_other_company(
-    compare: CompareFunction, company: IdenticalCompany, arguments: Sequence[str]
+    assert_same_output: AssertSameOutput, company: IdenticalCompany, arguments: Sequence[str]
 ) -> None:
     for output_format in OUTPUT_FORMATS:
-        compare(company, *arguments, "--format", output_format)
+        assert_same_output(company, *arguments, "--format", output_format)
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
 def test_timelines_are_unaffected_by_the_other_company(
-    compare: CompareFunction, company: IdenticalCompany, ledgers: Ledgers
+    assert_same_output: AssertSameOutput, company: IdenticalCompany, ledgers: Ledgers
 ) -> None:
     keys = keys_of_each_kind(ledgers.alone[company.id])
 
     assert len(keys) > 10
     for key in keys:
-        compare(company, "timeline", key, "--format", "json")
+        assert_same_output(company, "timeline", key, "--format", "json")
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
 def test_accounts_are_unaffected_by_the_other_company(
-    compare: CompareFunction, company: IdenticalCompany, ledgers: Ledgers
+    assert_same_output: AssertSameOutput, company: IdenticalCompany, ledgers: Ledgers
 ) -> None:
     patients = patients_of_each_kind(ledgers.alone[company.id])
 
     assert len(patients) > 8
     for patient in patients:
-        compare(company, *FEED, "--find", patient, "--format", "json")
+        assert_same_output(company, *FEED, "--find", patient, "--format", "json")
         for output_format in OUTPUT_FORMATS:
-            compare(company, "report", "account", patient, "--format", output_format)
+            assert_same_output(company, "report", "account", patient, "--format", output_format)
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
-def test_months_are_unaffected_by_the_other_company(compare: CompareFunction, company: IdenticalCompany) -> None:
+def test_months_are_unaffected_by_the_other_company(
+    assert_same_output: AssertSameOutput, company: IdenticalCompany
+) -> None:
     for output_format in OUTPUT_FORMATS:
-        compare(company, "months", "list", "--company", company.id, "--format", output_format)
+        assert_same_output(company, "months", "list", "--company", company.id, "--format", output_format)
         for month in (*CLOSED_MONTHS, OPEN_MONTH):
-            compare(company, "months", "show", company.id, month, "--format", output_format)
+            assert_same_output(company, "months", "show", company.id, month, "--format", output_format)
     for month in CLOSED_MONTHS:
-        compare(company, "months", "verify", company.id, month)
-    compare(company, "months", "close", company.id, OPEN_MONTH, "--dry-run")
+        assert_same_output(company, "months", "verify", company.id, month)
+    assert_same_output(company, "months", "close", company.id, OPEN_MONTH, "--dry-run")
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
 def test_previews_of_changes_are_unaffected_by_the_other_company(
-    compare: CompareFunction, company: IdenticalCompany
+    assert_same_output: AssertSameOutput, company: IdenticalCompany
 ) -> None:
-    compare(company, "exceptions", "accept", "--all", "--dry-run")
-    compare(company, "requeue", "--status", "not-sent", "--dry-run")
-    compare(company, "distribute", "--as-of", "2025-01-31", "--dry-run", "--format", "csv", "--limit", "0")
+    assert_same_output(company, "exceptions", "accept", "--all", "--dry-run")
+    assert_same_output(company, "requeue", "--status", "not-sent", "--dry-run")
+    assert_same_output(company, "distribute", "--as-of", "2025-01-31", "--dry-run", "--format", "csv", "--limit", "0")
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
 def test_balance_against_emr_log_is_unaffected_by_the_other_company(
-    compare: CompareFunction, company: IdenticalCompany, tmp_path: Path
+    assert_same_output: AssertSameOutput, company: IdenticalCompany, tmp_path: Path
 ) -> None:
     log = tmp_path / "log.csv"
     with log.open("w", newline="") as file:
         payment_log(company, file)
 
     for more in ((), ("--lines",)):
-        compare(company, *BALANCING, *PERIOD_OPTIONS, "--emr-csv", str(log), *more, "--format", "csv")
+        assert_same_output(company, *BALANCING, *PERIOD_OPTIONS, "--emr-csv", str(log), *more, "--format", "csv")

@@ -75,7 +75,7 @@ def test_correction_posts_no_zero_amounts_and_repeats_nothing(before, wanted):
 
 @given(postings_lists, st.none() | ledger_postings, st.dates(date(2026, 6, 1), date(2026, 8, 31)))
 def test_adjusting_entries_are_empty_once_the_adjustment_is_posted(before, wanted, day):
-    posted = tuple(each.with_deposit_date(day) for each in adjusting_entries(before, wanted))
+    posted = tuple(each.to_posting(day) for each in adjusting_entries(before, wanted))
 
     assert adjusting_entries(before + posted, wanted) == ()
 
@@ -120,20 +120,20 @@ def test_reversals_are_posted_before_new_amounts(before, wanted):
     assert directions == sorted(directions)
 
 
-def test_change_of_amount_is_one_posting():
+def test_change_of_amount_is_posted_as_one_difference():
     assert correcting_postings([ledger_posting("25.00")], ledger_posting("35.00")) == (ledger_posting("10.00"),)
     assert correcting_postings([ledger_posting("60.00"), ledger_posting("-15.00")], ledger_posting("40.00")) == (
         ledger_posting("-5.00"),
     )
 
 
-def test_change_of_method_is_a_pair_of_postings():
+def test_change_of_method_is_posted_as_a_reversal_and_a_new_amount():
     moved = correcting_postings([ledger_posting("40.00")], ledger_posting("45.00", method=Method.CHECK))
 
     assert moved == (ledger_posting("-40.00"), ledger_posting("45.00", method=Method.CHECK))
 
 
-def test_change_of_date_is_a_pair_in_an_open_month_and_nothing_in_a_closed_one():
+def test_change_of_deposit_date_is_posted_in_an_open_month_only():
     before, wanted = [ledger_posting("40.00", day="2026-06-05")], ledger_posting("40.00", day="2026-06-08")
 
     assert correcting_postings(before, wanted) == (ledger_posting("-40.00", day="2026-06-05"), wanted)

@@ -1,4 +1,4 @@
-"""Credits (rule D8): the amount, date of service, charge type and deposit date of the money of one line."""
+"""The credit of a line (rule D8): its amount, deposit date and date of service, and whether it is on account."""
 
 from datetime import date
 from itertools import count

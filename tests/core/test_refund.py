@@ -18,7 +18,9 @@ from payments.core.refund import AccountLine, RefundProblem, refunded_lines, ref
         ([], "refund/1/1", None),
     ],
 )
-def test_refund_is_linked_to_the_only_line_with_its_key(keys: list[str], refund_of: str, target: int | None) -> None:
+def test_refund_is_linked_if_exactly_one_line_has_the_key_that_it_names(
+    keys: list[str], refund_of: str, target: int | None
+) -> None:
     account = dict(enumerate([*keys, "refund/1/1"], 1))
     refund = len(account)
 

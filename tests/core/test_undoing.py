@@ -66,7 +66,7 @@ def next_saved_event(event, changes):
 
 
 def accept_finding(line, deposit):
-    posted = tuple(each.with_deposit_date(deposit) for each in proposed_adjustments(line))
+    posted = tuple(each.to_posting(deposit) for each in proposed_adjustments(line))
     return apply_acceptance(line, posted), [
         PostedEntry(n, each, EntryKind.ADJUSTMENT) for n, each in zip(count(1), posted)
     ]

@@ -10,7 +10,7 @@ import pytest
 
 from emr.client import body_of
 from emr.synthea import read_export
-from emr.synthea_files import ExportError
+from emr.synthea_files import InvalidExportError
 from payments.contract.event import ChargeType, Method, read_event
 
 _DEFAULT_EXPORT = Path(__file__).parents[3] / "shared" / "data" / "synthea"
@@ -91,7 +91,7 @@ def test_reading_an_export_twice_gives_the_same_events(tmp_path: Path) -> None:
 def test_missing_export_file_is_named_in_the_error(tmp_path: Path, name: str) -> None:
     (write_export(tmp_path) / name).unlink()
 
-    with pytest.raises(ExportError, match=f"{name}: No such file"):
+    with pytest.raises(InvalidExportError, match=f"{name}: No such file"):
         read_export(tmp_path)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from emr.synthea import read_export
-from emr.synthea_files import ExportError
+from emr.synthea_files import InvalidExportError
 from tests.emr.test_synthea import PATIENTS_CSV, TRANSACTIONS_CSV, write_export
 
 pytestmark = pytest.mark.slow
@@ -102,7 +102,7 @@ def test_damaged_export_is_refused_by_file_and_row(
     assert written in whole
     (tmp_path / file).write_text(whole.replace(written, instead, 1), encoding="utf-8")
 
-    with pytest.raises(ExportError) as refused:
+    with pytest.raises(InvalidExportError) as refused:
         read_export(tmp_path)
 
     assert str(refused.value).startswith(f"{tmp_path / file}: {expected}")
@@ -114,7 +114,7 @@ def test_export_that_is_not_utf_8_is_refused(tmp_path: Path, name: str) -> None:
     file = write_export(tmp_path) / name
     file.write_bytes(file.read_bytes() + b"\xff\xfe\n")
 
-    with pytest.raises(ExportError, match=rf"{name}: row \d+, column \w+: .* is not UTF-8"):
+    with pytest.raises(InvalidExportError, match=rf"{name}: row \d+, column \w+: .* is not UTF-8"):
         read_export(tmp_path)
 
 

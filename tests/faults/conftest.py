@@ -11,7 +11,7 @@ from tests.faults.running_stack import RunningStack
 from tests.faults.trial import Trial
 
 IS_LONG_RUN = bool(os.environ.get("FAULTS_LONG"))
-# Every case with as few repeats as in the short run; the results are not kept.
+# Run the long tests too, but repeat each fault as rarely as in the short run, and keep no results.
 IS_RUN_OF_EACH_TEST = bool(os.environ.get("FAULTS_EACH"))
 
 
@@ -35,7 +35,10 @@ def is_long_run() -> bool:
 
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool) -> Iterator[Trial]:
-    """A trial on a running stack with closed months. After the last test, the stack must stop in time."""
+    """A trial on a running stack with closed months. Stops the stack after the last test.
+
+    If a process of the stack does not end within DOWN_SECONDS after SIGTERM, the teardown fails.
+    """
     stack = RunningStack(tmp_path_factory.mktemp("stack"))
     try:
         stack.start()

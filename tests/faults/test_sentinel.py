@@ -85,7 +85,7 @@ def test_refused_login_is_a_configuration_error_without_a_password(
         assert SENTINEL_PASSWORD not in str(refused.value)
 
 
-def test_unknown_service_or_absent_sentinels_are_named(servers: ReplicatedValkey) -> None:
+def test_unknown_service_or_absent_sentinels_are_named_in_the_error(servers: ReplicatedValkey) -> None:
     for url, problem in (
         (servers.url().replace(f"/{SERVICE}/", "/biling/"), "the Sentinels do not watch a service biling"),
         (f"redis+sentinel://:secret@127.0.0.1:{free_port()}/{SERVICE}/0", "no Sentinel answers"),

@@ -112,7 +112,7 @@ def test_suggested_owners_belong_to_the_companies_of_the_user(tx: Transaction) -
         add_user(tx, user)
 
     def names_of_owners(scope: Scope) -> list[str]:
-        return [user.name for user in assigning.list_owners(tx, scope)]
+        return [user.name for user in assigning.list_assignable_users(tx, scope)]
 
     assert names_of_owners(Scope()) == ["ann", "of-alpha", "of-beta", "of-both"]
     assert (

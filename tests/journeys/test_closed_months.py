@@ -92,7 +92,7 @@ def test_exception_of_a_late_arrival_has_a_note(tx: Transaction) -> None:
     assert [each.note for each in office.open_exceptions()] == ["late_arrival:2020-05"]
 
 
-def test_changes_of_a_line_moved_out_before_the_close_open_no_exception(tx: Transaction) -> None:
+def test_line_moved_to_an_open_month_before_the_close_gets_no_exception(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 10))
     office.publish(saved_payment(version=1, **paid("25.00", "2020-04-08")))
     office.publish(saved_payment(version=2, **paid("25.00", "2020-06-08")))

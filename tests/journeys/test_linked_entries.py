@@ -65,7 +65,7 @@ def test_entry_made_for_an_exception_has_the_details_of_its_payment(late: Office
     check(late)
 
 
-def test_unlinked_entry_opens_the_exception_again(late: Office) -> None:
+def test_unlinking_an_entry_opens_the_exception_again(late: Office) -> None:
     (found,) = late.open_exceptions()
     posted = post(late, entry("50.00"), target=LinkTarget(finding_id=found.id))
 
@@ -76,7 +76,7 @@ def test_unlinked_entry_opens_the_exception_again(late: Office) -> None:
     check(late)
 
 
-def test_reversed_entry_leaves_its_payment(late: Office) -> None:
+def test_reversing_a_linked_entry_opens_the_exception_again(late: Office) -> None:
     (found,) = late.open_exceptions()
     posted = post(late, entry("50.00"), target=LinkTarget(finding_id=found.id))
 

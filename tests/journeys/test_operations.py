@@ -86,7 +86,7 @@ def test_postponed_work_of_a_later_release_is_listed_with_its_code(office):
 
     found = read_operations(office.tx, NEXT_NIGHT, EVERYTHING)
 
-    assert [operations_wording.work_kind(each.kind) for each in found.postponed] == ["of_a_later_release"]
+    assert [operations_wording.work_kind_name(each.kind) for each in found.postponed] == ["of_a_later_release"]
 
 
 @pytest.mark.parametrize("scope", [Scope.of_companies("another"), Scope.of_clinic("company", "clinic")])

@@ -119,7 +119,7 @@ def test_upgrade_fills_the_company_and_changes_no_report(filled_database, earlie
     assert report_rows(open_engine_for(earlier_database)) == report_rows(open_engine_for(filled_database))
 
 
-def test_closed_months_are_the_same_byte_for_byte(filled_database, earlier_database, open_engine_for):
+def test_backfill_leaves_the_months_unchanged(filled_database, earlier_database, open_engine_for):
     before = run_query(earlier_database, MONTHS_QUERY)
     upgrade(earlier_database)
     backfill_company_ids(open_engine_for(earlier_database))

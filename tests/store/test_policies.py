@@ -84,7 +84,7 @@ def test_changed_policy_is_refused_until_the_migration_replaces_it(
 @pytest.mark.parametrize(
     ("version", "is_replaced"), [(POLICY_VERSION - 1, True), (POLICY_VERSION, False), (POLICY_VERSION + 1, False)]
 )
-def test_policy_of_an_earlier_version_only_is_replaced(
+def test_only_a_policy_of_an_earlier_version_is_replaced(
     owner_database: Database, version: int, *, is_replaced: bool
 ) -> None:
     stored = "SELECT obj_description(oid, 'pg_policy') FROM pg_policy WHERE polname = 'companies' AND polrelid = {}"

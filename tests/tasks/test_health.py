@@ -59,7 +59,7 @@ def test_number_of_pings_in_a_queue_without_workers_is_limited(resources):
     assert resources.broker.llen(f"payments:{IMPORTS}") == WAITING_MESSAGES_MAX
 
 
-def test_company_whose_events_wait_for_long_is_named(resources):
+def test_health_check_reports_a_company_whose_events_wait_for_long(resources):
     now = datetime.now(UTC)
     streams = Streams(resources.feed, f"emr:{uuid4()}")
     streams.ensure_groups()
@@ -74,7 +74,7 @@ def test_company_whose_events_wait_for_long_is_named(resources):
     assert (status.is_up, status.detail) == (False, "events wait: stuck for 540 s, unread for 360 s")
 
 
-def test_events_that_have_just_arrived_are_no_problem(resources):
+def test_health_check_accepts_events_that_have_just_arrived(resources):
     streams = Streams(resources.feed, f"emr:{uuid4()}")
     streams.ensure_groups()
     resources.feed.xadd(streams.name, {"event": event_body(saved_payment())})
@@ -82,7 +82,7 @@ def test_events_that_have_just_arrived_are_no_problem(resources):
     assert health_check._check_age(waiting_by_company(streams, datetime.now(UTC))).is_up
 
 
-def test_stream_that_nobody_reads_is_named(resources):
+def test_health_check_reports_a_stream_that_no_dispatcher_reads(resources):
     settings = resources.settings.model_copy(update={"streams": 2})
     send_heartbeat(resources.feed)
     assert health_check._check_intake(resources.feed, settings).is_up
@@ -96,7 +96,7 @@ def test_stream_that_nobody_reads_is_named(resources):
     assert unread in status.detail
 
 
-def test_read_only_database_is_named(engines, postgres_url, empty_ledger):
+def test_health_check_reports_a_read_only_database(engines, postgres_url, empty_ledger):
     with scratch_database(postgres_url, empty_ledger) as url:
         assert health_check._check_postgres(replace(engines, database_url=url)).is_up
         with psycopg.connect(libpq_url(url), autocommit=True) as connection:
@@ -121,7 +121,7 @@ def test_health_check_lists_all_components_if_the_broker_does_not_answer(engines
 
 
 @pytest.mark.parametrize("reason", OutageReason)
-def test_outage_that_pauses_the_import_is_named(resources, reason):
+def test_health_check_reports_an_outage_that_pauses_the_import(resources, reason):
     assert health_check._check_import(resources.feed).is_up
     outage.report(resources.feed, reason)
 

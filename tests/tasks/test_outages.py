@@ -12,7 +12,7 @@ from tasks import importing, wire_names
 from tasks.app import TaskFailedError
 from tasks.feed import dispatcher as dispatcher_module
 from tasks.feed import entry_retry, outage, pending, probe
-from tasks.feed.attempt_errors import Witness
+from tasks.feed.attempt_errors import IsolatedEntry
 from tasks.feed.redelivery import Redelivery
 from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import open_dispatcher, pending_and_length, take_messages
@@ -234,7 +234,7 @@ def test_probe_of_a_partitioned_feed_imports_one_entry(resources, engines, strea
             assert not dispatcher.probe.probe(outage.current(resources.feed))
 
             (pending,) = dispatcher.streams.pending_entries(0)
-            assert outage.current(resources.feed).witness == Witness(pending.entry_id, 1)
+            assert outage.current(resources.feed).blocked_entry == IsolatedEntry(pending.entry_id, 1)
             assert resources.feed.xlen(unnumbered) == 0
         resources.feed.delete(*dispatcher.streams.names)
 
@@ -246,4 +246,4 @@ def test_isolated_entry_that_fails_in_an_import_by_the_dispatcher_reports_an_out
     with failing_lines(resources.database, "disk_full"):
         assert not dispatcher.import_unrequested()
 
-    assert outage.current(resources.feed).witness == Witness(entry_id, pending.ISOLATED_DELIVERIES)
+    assert outage.current(resources.feed).blocked_entry == IsolatedEntry(entry_id, pending.ISOLATED_DELIVERIES)

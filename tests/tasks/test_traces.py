@@ -221,7 +221,7 @@ def test_spans_reach_the_collector_when_the_process_ends(engines, unconfigured):
         resources_module.configure(settings, engines, "importer")
         with resources_module.get_resources().tracing.request_span():
             pass
-        resources_module.close()
+        resources_module.close_tracing()
         resources_module.get_resources().database.dispose()
         server.shutdown()
         listening.join()

@@ -36,7 +36,7 @@ def streams(feed, stream_name):
 
 @pytest.fixture
 def publish(streams):
-    """Return a function that publishes entries of this age, and returns their ids."""
+    """Return a function that publishes `count` entries whose ids are `age` old, and returns these ids."""
     sequence = iter(range(1, 1_000_000))
 
     def publish(count, age=timedelta()):

@@ -24,7 +24,7 @@ def primary(tmp_path_factory):
 
 
 @pytest.fixture
-def replicated(primary, resources):
+def replicated_resources(primary, resources):
     """The resources of a worker process on this primary."""
     database = connect(primary.url, application_name="tests")
     CommittedLedger(database).set_clinic("standby")
@@ -32,26 +32,26 @@ def replicated(primary, resources):
     database.dispose()
 
 
-def test_unknown_commit_is_not_acknowledged_and_the_import_is_repeated(primary, replicated):
+def test_unknown_commit_is_not_acknowledged_and_the_import_is_repeated(primary, replicated_resources):
     payment = saved_payment(clinic_id="standby", payment_id="unknown", patient_id="standby")
     for event in saved_patient("standby"), payment:
-        replicated.feed.xadd(replicated.settings.stream, {"event": event_body(event)})
+        replicated_resources.feed.xadd(replicated_resources.settings.stream, {"event": event_body(event)})
 
     with primary.standby_gone():
-        with pytest.raises(UnknownCommitError), outage.report_outages(replicated.feed):
-            import_attempt.import_new(replicated, "no-reply")
-        assert pending_and_length(replicated) == (2, 2)
-        assert outage.current(replicated.feed).reason == "not_replicated"
-        age_entries(replicated, list(delivery_counts(replicated)), 1)
+        with pytest.raises(UnknownCommitError), outage.report_outages(replicated_resources.feed):
+            import_attempt.import_new(replicated_resources, "no-reply")
+        assert pending_and_length(replicated_resources) == (2, 2)
+        assert outage.current(replicated_resources.feed).reason == "not_replicated"
+        age_entries(replicated_resources, list(delivery_counts(replicated_resources)), 1)
         with pytest.raises(UnknownCommitError):  # the payment is there, but only here
-            entry_retry.retry_entries(replicated)
-        assert pending_and_length(replicated) == (2, 2)
+            entry_retry.retry_entries(replicated_resources)
+        assert pending_and_length(replicated_resources) == (2, 2)
 
-    age_entries(replicated, list(delivery_counts(replicated)), 1)
-    stats, _ = entry_retry.retry_entries(replicated)
+    age_entries(replicated_resources, list(delivery_counts(replicated_resources)), 1)
+    stats, _ = entry_retry.retry_entries(replicated_resources)
 
-    assert (stats.unchanged, pending_and_length(replicated)) == (1, (0, 0))
-    with transaction(replicated.database) as tx:
+    assert (stats.unchanged, pending_and_length(replicated_resources)) == (1, (0, 0))
+    with transaction(replicated_resources.database) as tx:
         posted = tx.execute(
             text("SELECT count(*) FROM entries JOIN lines ON lines.id = line_ref WHERE payment_id = 'unknown'")
         )

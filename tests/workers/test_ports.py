@@ -21,7 +21,7 @@ def port() -> int:
 
 @pytest.fixture
 def other_program(port: int) -> Iterator[socket.socket]:
-    """A socket of another program, to which the kernel can assign only this port."""
+    """The socket of another program. If it binds to port 0 or connects, the kernel can assign it only `port`."""
     with closing(socket.socket()) as other_program:
         try:
             other_program.setsockopt(

@@ -38,7 +38,7 @@ def test_worker_is_stalled_when_messages_wait_too_long_while_it_is_idle(
     assert (stalled or [None])[0] == stalled_at
 
 
-def test_received_message_restarts_the_measurement() -> None:
+def test_worker_that_receives_a_message_is_not_stalled() -> None:
     watchdog = Watchdog()
     for second in range(STALLED_SECONDS):
         assert not watchdog.is_stalled(waiting=True, busy=False, now=float(second))

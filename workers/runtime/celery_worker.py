@@ -37,7 +37,7 @@ def run_worker(
     configure_logging(settings, name)
     # A handler of this signal keeps Celery from configuring the log itself.
     setup_logging.connect(lambda **_: None, weak=False)
-    worker_process_shutdown.connect(lambda **_: resources.close(), weak=False)
+    worker_process_shutdown.connect(lambda **_: resources.close_tracing(), weak=False)
     task_success.connect(_record_success, weak=False)
     task_failure.connect(_record_failure, weak=False)
     engines = current_engines(settings)

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api", responses=PROBLEMS)
 
 
 @router.get("/today", responses=success_response(Rows))
-def today(query: DayQuery, context: Viewer) -> Response:
+def payments_of_day(query: DayQuery, context: Viewer) -> Response:
     """Return the payments of a transaction date, with their delivered and posted state. Default: the current day."""
     scope = context.scope_of(query.choice)
     day = query.parameters.day or context.today_in(scope)
@@ -31,7 +31,7 @@ def today(query: DayQuery, context: Viewer) -> Response:
 
 
 @router.get("/patient", responses=success_response(Rows))
-def patient(
+def owed_charges(
     query: Annotated[ReportQuery[PatientParameters], Depends(report_query(PatientParameters, is_paged=False))],
     context: Viewer,
 ) -> Response:

@@ -79,7 +79,7 @@ def accept(exception_id: RowId, form: Annotated[_AcceptForm, Form()], context: E
     def act() -> str:
         seen = SeenException(finding_id=exception_id, version=form.version)
         accepted = exception_actions.accept_if_unchanged(context, seen, form.deposit_date)
-        return exception_wording.sentence(exception_id, accepted.payment, exception_wording.accepted_result(accepted))
+        return exception_wording.sentence(exception_id, accepted.payment, exception_wording.acceptance_result(accepted))
 
     return _act_and_answer(context, exception_id, form, act)
 
@@ -102,7 +102,7 @@ def undo(exception_id: RowId, form: Annotated[_UndoForm, Form()], context: Edito
 
     def act() -> str:
         undone = exception_actions.undo(context, UndoRequest(exception_id, form.reason, form.decided_at))
-        return exception_wording.sentence(exception_id, undone.payment, exception_wording.undone_result(undone))
+        return exception_wording.sentence(exception_id, undone.payment, exception_wording.undo_result(undone))
 
     return _act_and_answer(context, exception_id, form, act)
 
@@ -116,7 +116,7 @@ def assign(exception_id: RowId, form: Annotated[_AssignForm, Form()], context: E
 
     def act() -> str:
         row = exception_actions.assign(context, Assignment(exception_id, form.owner or None, form.seen_owner))
-        return exception_wording.sentence(exception_id, row.payment, exception_wording.assigned_result(form.owner))
+        return exception_wording.sentence(exception_id, row.payment, exception_wording.assignment_result(form.owner))
 
     return _act_and_answer(context, exception_id, form, act)
 

@@ -14,7 +14,7 @@ from console.web import exception_actions
 from console.web.auth import Editor
 from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
-from console.web.exception_rows import owner_names
+from console.web.exception_rows import assignable_user_names
 from console.web.filters import Day, Text, query_of_address
 from console.web.forms import ReturnForm
 from console.web.large_forms import LargeFormRoute
@@ -85,7 +85,7 @@ class BulkSummary(NamedTuple):
         return sum(len(row.proposal) for row in self.rows)
 
     @property
-    def posted(self) -> Money:
+    def amount_to_post(self) -> Money:
         """The sum of the entries that accepting the exceptions would post."""
         return total(dollars(str(entry["amount"])) for row in self.rows for entry in row.proposal)
 
@@ -185,7 +185,7 @@ def _action(context: RequestContext, form: _DecisionForm) -> Callable[[SeenExcep
     """
 
     def accept(seen: SeenException) -> str:
-        return exception_wording.accepted_result(
+        return exception_wording.acceptance_result(
             exception_actions.accept_if_unchanged(context, seen, form.deposit_date)
         )
 
@@ -195,7 +195,7 @@ def _action(context: RequestContext, form: _DecisionForm) -> Callable[[SeenExcep
 
     def assign(seen: SeenException) -> str:
         exception_actions.assign(context, Assignment(seen.finding_id, form.owner or None))
-        return exception_wording.assigned_result(form.owner)
+        return exception_wording.assignment_result(form.owner)
 
     actions = {BulkAction.ACCEPT: accept, BulkAction.ACKNOWLEDGE: acknowledge, BulkAction.ASSIGN: assign}
     return actions[form.action]
@@ -219,7 +219,7 @@ def _confirmation_page(
 
 def _choices(tx: Transaction, context: RequestContext, rows: list[ExceptionRow]) -> dict[str, Any]:
     days: dict[str, date] = adjusting.default_deposit_dates(tx, {row.company for row in rows}, context.now)
-    return {"last_day": max(days.values(), default=None), "owners": owner_names(tx, context)}
+    return {"last_day": max(days.values(), default=None), "owners": assignable_user_names(tx, context)}
 
 
 def _can_accept(row: ExceptionRow) -> bool:

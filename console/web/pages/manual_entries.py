@@ -11,7 +11,7 @@ from console.reports.manual_entries import MANUAL_ENTRIES, manual_entry_records
 from console.web import entry_actions, exception_actions
 from console.web.auth import EntryPoster, Viewer
 from console.web.context import RequestContext
-from console.web.entry_schemas import EntryFields, GivenReason
+from console.web.entry_schemas import EntryFields, RequiredReasonText
 from console.web.filters import Day, PageQuery, RowId, Text
 from console.web.pages.choices import list_offered_ids
 from payments.contract.event import ChargeType, Method
@@ -56,7 +56,7 @@ class _EntryForm(EntryFields, PageQuery):
 
 
 class _ReversalForm(PageQuery):
-    reason: GivenReason
+    reason: RequiredReasonText
     deposit_date: Day | None = None
 
 
@@ -65,7 +65,7 @@ class _LinkForm(PageQuery):
 
 
 class _UnlinkForm(PageQuery):
-    reason: GivenReason
+    reason: RequiredReasonText
 
 
 @router.get("/entries/new")

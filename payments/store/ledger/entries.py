@@ -54,10 +54,10 @@ class EntryHeader(NamedTuple):
 
 
 def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey, int], header: EntryHeader) -> None:
-    """Insert entries. `line_refs` maps the key of each line to its row id. Either all entries have an origin, or none.
+    """Insert entries. Either all entries have an origin, or none. `line_refs` maps the key of each line to its row id.
 
-    If a deposit date lies in a closed month, a trigger refuses all entries, which raises DBAPIError (rule D7). Up to
-    FEW_ROWS entries are sent later, at the latest with the COMMIT, which then raises the error.
+    Raises DBAPIError if a deposit date lies in a closed month (rule D7). A trigger then refuses all entries. If there
+    are at most FEW_ROWS entries, they are sent later, at the latest with the COMMIT. The error is then raised there.
     """
     if not added:
         return

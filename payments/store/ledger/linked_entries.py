@@ -106,7 +106,11 @@ def _update_finding(tx: Transaction, line: Line, found: Finding | None, stamp: P
 
 
 def _open(tx: Transaction, examined: Examination, event: HistoryEvent) -> None:
-    """Open an exception, or reopen the resolved one of the same attempt. An acknowledged one is left unchanged."""
+    """Open an exception for a line that has none open.
+
+    If an exception of the same version and attempt was decided before, no exception is added: a resolved exception is
+    reopened, an acknowledged one stays as it is.
+    """
     line = examined.line
     assert line.id is not None  # noqa: S101 (it was read)
     decided = findings.decided_of_attempt(tx, line)

@@ -46,8 +46,8 @@ class Posting(NamedTuple):
     reverses: int | None = None
 
 
-class Request(NamedTuple):
-    """A request for an entry: the key that makes a repeated request harmless, and a hash of its content."""
+class RequestIdentity(NamedTuple):
+    """Identifies a request for an entry: its key, which a repeated request sends again, and a hash of its content."""
 
     key: str
     hash: bytes
@@ -78,7 +78,7 @@ def lock(tx: Transaction, name: str) -> None:
     acquire_for(tx, AdvisoryLock.MANUAL_ENTRY, name)
 
 
-def add(tx: Transaction, entry: ManualEntry, request: Request, posting: Posting) -> int:
+def add(tx: Transaction, entry: ManualEntry, request: RequestIdentity, posting: Posting) -> int:
     """Post a manual entry, and return its id. Raises DBAPIError if its deposit date lies in a closed month (D7)."""
     values = entry._asdict() | posting._asdict() | {"kind": EntryKind.MANUAL, "reason": entry.reason.strip() or None}
     entry_id = int(tx.execute(text(_INSERT), values).scalar_one())

@@ -44,7 +44,7 @@ WHERE true{{scope}} ORDER BY line.id DESC LIMIT :most
 _BY_ID_BEGINNING_QUERY = """
 SELECT {key} FROM clinics, LATERAL (SELECT company_id, clinic_id, payment_id, line_id, id FROM lines
     WHERE lines.company_id = clinics.company_id AND lines.clinic_id = clinics.clinic_id
-        AND payment_id >= :first AND payment_id < :beyond AND starts_with(payment_id, :first) LIMIT :most) AS line
+        AND payment_id >= :first AND payment_id < :end AND starts_with(payment_id, :first) LIMIT :most) AS line
 WHERE true{scope} ORDER BY line.id DESC LIMIT :most
 """
 _BY_ID_PART_QUERY = """
@@ -82,7 +82,7 @@ def find_by_keys(tx: Transaction, scope: Scope, readings: Iterable[KeyReading]) 
 def find_by_id_beginning(tx: Transaction, scope: Scope, beginning: str) -> list[LineKey]:
     """Return the lines whose payment id begins with this text."""
     statement = _BY_ID_BEGINNING_QUERY.format(key=_LINE_KEY_LIST, scope=in_scope(scope, "clinics"))
-    return _read_keys(tx, statement, scope, first=beginning, beyond=_text_after_beginning(beginning))
+    return _read_keys(tx, statement, scope, first=beginning, end=_text_after_beginning(beginning))
 
 
 def find_by_id_part(tx: Transaction, scope: Scope, part: str) -> list[LineKey]:
@@ -101,8 +101,8 @@ def find_by_references(tx: Transaction, scope: Scope, references: Sequence[str])
 
 def find_by_reference_beginning(tx: Transaction, scope: Scope, beginning: str) -> list[LineKey]:
     """Return the lines whose reference begins with this text."""
-    condition = "reference >= :first AND reference < :beyond AND starts_with(reference, :first)"
-    return _find_in_companies(tx, scope, condition, first=beginning, beyond=_text_after_beginning(beginning))
+    condition = "reference >= :first AND reference < :end AND starts_with(reference, :first)"
+    return _find_in_companies(tx, scope, condition, first=beginning, end=_text_after_beginning(beginning))
 
 
 def find_by_amount(tx: Transaction, scope: Scope, amount: Money) -> list[LineKey]:
@@ -139,10 +139,11 @@ def _read_keys(tx: Transaction, statement: str, scope: Scope, **given: Any) -> l
 
 
 def _text_after_beginning(beginning: str) -> str:
-    """Return a text that sorts after all texts with this beginning, in every collation. For "p-12", return "p-13".
+    """Return an upper limit for an index scan: a text that sorts after all texts that begin with `beginning`.
 
-    Only the last digit or letter is replaced by its successor, because the order of other characters depends on the
-    collation. Texts with another beginning may therefore lie between the texts with this beginning and the result.
+    The last digit or letter is replaced by its successor: "p-13" for "p-12". Other characters are not replaced, because
+    their order depends on the collation. The range up to the result can also contain texts that begin otherwise, so the
+    query must check the beginning of each text.
     """
     for at in reversed(range(len(beginning))):
         character = beginning[at]

@@ -13,10 +13,11 @@ from payments.store.db.statement import text
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT
 
 
-class CompanyNight(NamedTuple):
-    """A company's time zone, and the date of its last complete nightly distribution.
+class NightlyDistribution(NamedTuple):
+    """The nightly distribution of a company, and the company's time zone.
 
-    `is_distributing` tells whether a later distribution has begun.
+    `distributed_on` is the date of the last complete run; None if there is none. `is_distributing` is True if a later
+    run has begun and is not complete.
     """
 
     company_id: str
@@ -59,8 +60,11 @@ class ClosedRow(NamedTuple):
     closed_at: datetime | None
 
 
-def company_nights(tx: Transaction, scope: Scope) -> Sequence[CompanyNight]:
-    """Return the companies of a scope, sorted. Companies that have moved are omitted."""
+def nightly_distributions(tx: Transaction, scope: Scope) -> Sequence[NightlyDistribution]:
+    """Return the state of the nightly distribution of each company in a scope, sorted by company id.
+
+    Companies that have moved to another installation are omitted.
+    """
     found = tx.execute(
         text(
             "SELECT company_id, timezone, distributed_on, distributed_to IS NOT NULL FROM companies "
@@ -68,7 +72,7 @@ def company_nights(tx: Transaction, scope: Scope) -> Sequence[CompanyNight]:
         ),
         scope_parameters(scope),
     )
-    return [CompanyNight._make(row) for row in found]
+    return [NightlyDistribution._make(row) for row in found]
 
 
 def postponed_work(tx: Transaction, scope: Scope, limit: int) -> Sequence[PostponedRow]:

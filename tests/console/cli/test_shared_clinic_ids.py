@@ -95,7 +95,7 @@ VALUE_AND_SUBJECT = {
         ("requeue --status not-sent --yes", "--clinic"),
     ],
 )
-def test_id_of_two_companies_is_refused_without_the_company(terminal: Terminal, command: str, option: str) -> None:
+def test_id_that_two_companies_share_needs_the_company(terminal: Terminal, command: str, option: str) -> None:
     chosen, subject = VALUE_AND_SUBJECT[option]
 
     refused = terminal.run(*command.split(), option, chosen)

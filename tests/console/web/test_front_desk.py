@@ -1,4 +1,4 @@
-"""The pages of the front desk: Will it flow, the payments of the day, and a patient's charges and payments."""
+"""The pages and the API of the front desk: the payments of a day, a patient's account, and Will it flow."""
 
 import re
 from datetime import UTC, datetime

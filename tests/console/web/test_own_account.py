@@ -56,7 +56,7 @@ def change_password(browser: Browser, old: str = PASSWORD, new: str = OWN_PASSWO
     return browser.client.post("/own-account/password", data={"csrf": csrf, **known, **fields})
 
 
-def test_user_replaces_the_administrators_password_before_anything_else(logged_in: LoggedIn, log_in_anew) -> None:
+def test_user_must_replace_a_temporary_password_before_using_other_pages(logged_in: LoggedIn, log_in_anew) -> None:
     name = f"u-{uuid4().hex[:8]}"
     assert (
         logged_in("admin").post("/users", name=name, role="billing", password=PASSWORD, **LIMIT_FIELDS).status_code

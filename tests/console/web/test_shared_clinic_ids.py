@@ -87,7 +87,7 @@ def test_timeline_links_to_its_company(browser: Browser) -> None:
         assert ["right"] in [each.values for each in forms[action].fields if each.name == "company"]
 
 
-def test_id_of_two_companies_is_refused_without_the_company(browser: Browser) -> None:
+def test_id_that_two_companies_share_needs_the_company(browser: Browser) -> None:
     for path, query in (("/timeline", {"payment": SHARED_KEY}), ("/clinic", {"clinic": CLINIC})):
         refused = browser.get(path, **query)
         assert (refused.status_code, "exists in several companies: left, right" in refused.text) == (409, True)
@@ -106,7 +106,7 @@ REPORT_PAGES += [f"/api/{name}" for name in ("claims-feed", "exceptions", "payme
     + [("/requeue-runs/new", {"status": "Not Sent"} | chosen) for chosen in ({"clinic": CLINIC}, {"find": PATIENT})],
     ids=str,
 )
-def test_report_of_an_id_of_two_companies_is_refused_without_the_company(
+def test_filter_by_an_id_that_two_companies_share_needs_the_company(
     browsers: Mapping[str, Browser], path: str, query: dict[str, str]
 ) -> None:
     for name in ("of-both", "of-all"):
