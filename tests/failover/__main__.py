@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.engines import MEMORY, MEMORY_BYTES_MIN
-from tests.failover.failover_trial import Laboratory
+from tests.failover.failover_trial import ScheduleRunner
 from tests.failover.report import RESULTS_FILE
 
 FAULTS_PER_SCHEDULE = 3
@@ -34,9 +34,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as folder, ExitStack() as resources:
         Path(folder).chmod(0o755)
         (Path(folder) / "cluster").mkdir()
-        laboratory = Laboratory(Path(folder), resources)
+        runner = ScheduleRunner(Path(folder), resources)
         for seed in range(arguments.seed, arguments.seed + arguments.schedules):
-            outcome = laboratory.run_schedule(seed, arguments.faults, compares=arguments.compare)
+            outcome = runner.run_schedule(seed, arguments.faults, compares=arguments.compare)
             if arguments.keep:
                 outcome.append_to(RESULTS_FILE)
             sys.stdout.write(f"{outcome}\n")

@@ -1,4 +1,4 @@
-"""The faults of a failover schedule: how each begins and how the test ends it.
+"""The faults of a failover schedule: how each fault begins, and how the test ends it.
 
 Patroni and Billing must recover without help. The test only does the work of an administrator: it reconnects a
 partitioned node after payments are imported again, and frees a full disk after ADMINISTRATOR_SECONDS.
@@ -26,7 +26,7 @@ class Systems:
     cluster: PatroniCluster
     valkey: ReplicatedValkey
 
-    def postgres_node(self) -> Node:
+    def postgres_primary(self) -> Node:
         """Return the primary of PostgreSQL."""
         leader = self.cluster.leader()
         assert leader is not None, "the cluster is complete before each fault"
@@ -34,11 +34,12 @@ class Systems:
 
 
 Fault = Callable[[Systems], contextlib.AbstractContextManager[object]]
-"""Begins a fault, and returns a context manager. The test exits it when payments are imported again."""
+"""A context manager of a fault. The fault begins when the block is entered. When payments are imported again, the test
+leaves the block, and the context manager does the work of an administrator."""
 
 
 def _instant_fault(inject: Callable[[Systems], object]) -> Fault:
-    """Return a fault that `inject` begins, and that the test does not end."""
+    """Return a fault that is injected by calling `inject`. When the block is left, nothing is done."""
 
     @contextmanager
     def fault(systems: Systems) -> Iterator[None]:
@@ -51,7 +52,7 @@ def _instant_fault(inject: Callable[[Systems], object]) -> Fault:
 @contextmanager
 def _partition_primary(systems: Systems) -> Iterator[None]:
     """Cut the primary off from the standbys, from etcd and from all clients."""
-    node = systems.postgres_node()
+    node = systems.postgres_primary()
     systems.cluster.network.cut(node.number)
     try:
         yield
@@ -62,7 +63,7 @@ def _partition_primary(systems: Systems) -> Iterator[None]:
 @contextmanager
 def _fill_primary_disk(systems: Systems) -> Iterator[None]:
     """Fill the disk of the primary. Patroni does not replace such a primary, so an administrator must free the disk."""
-    _keep_disk_full(systems.postgres_node())
+    _keep_disk_full(systems.postgres_primary())
     yield
 
 
@@ -80,11 +81,11 @@ def _keep_disk_full(node: Node) -> None:
 
 POSTGRES_FAULTS: dict[str, Fault] = {
     "SIGKILL of the PostgreSQL primary": _instant_fault(
-        lambda systems: systems.postgres_node().signal_postgres(SIGKILL)
+        lambda systems: systems.postgres_primary().signal_postgres(SIGKILL)
     ),
-    "reset of the primary's machine": _instant_fault(lambda systems: systems.postgres_node().kill()),
+    "reset of the primary's machine": _instant_fault(lambda systems: systems.postgres_primary().kill()),
     "PostgreSQL primary frozen (SIGSTOP)": _instant_fault(
-        lambda systems: systems.postgres_node().signal_postgres(SIGSTOP)
+        lambda systems: systems.postgres_primary().signal_postgres(SIGSTOP)
     ),
     "planned switch-over of PostgreSQL": _instant_fault(lambda systems: systems.cluster.switch_over()),
 }
@@ -129,7 +130,10 @@ def possible_faults(cluster: PatroniCluster) -> dict[str, Fault]:
 
 
 def seeded_schedule(faults: dict[str, Fault], seed: int, count: int) -> list[str]:
-    """Return the names of the faults of schedule `seed`. Successive seeds use every fault before one repeats."""
+    """Return the names of the `count` faults of schedule `seed`.
+
+    Schedules with successive seeds continue one sequence, in which each fault occurs once before any occurs again.
+    """
     rounds, names = divmod(seed * count, len(faults)), sorted(faults)
     chosen: list[str] = []
     number, skipped = rounds

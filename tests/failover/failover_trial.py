@@ -19,7 +19,7 @@ from tests.failover.failover_faults import Systems, possible_faults, seeded_sche
 from tests.failover.moved_address import MovedAddress
 from tests.failover.patroni_cluster import DATABASE, PatroniCluster
 from tests.failover.pauses import longest_pauses
-from tests.failover.plain_celery import BROKER_DATABASE, Comparison, PlainCelery
+from tests.failover.plain_celery import BROKER_DATABASE, PlainCelery, PlainCeleryResult
 from tests.faults.outbox import OutboxPublisher, emr_database
 from tests.faults.processes import wait_for
 from tests.faults.replicated_valkey import ReplicatedValkey
@@ -27,7 +27,7 @@ from tests.faults.running_stack import RunningStack
 from tests.faults.trial import Trial
 from tests.faults.workload import Pace, Publisher
 
-EVENTS_PER_SECOND, QUIET_SECONDS, COPED_SECONDS, CONNECT_SECONDS = 200, 5, 180, 3
+EVENTS_PER_SECOND, QUIET_SECONDS, RECOVERY_SECONDS_MAX, CONNECT_SECONDS = 200, 5, 180, 3
 REPLICA_DURABILITY = Durability(replicas=1)
 """An event counts as published when a replica of Valkey has it."""
 SEVERAL_HOSTS, MOVED_ADDRESS = "several hosts", "moved address"
@@ -35,7 +35,10 @@ SEVERAL_HOSTS, MOVED_ADDRESS = "several hosts", "moved address"
 
 @dataclass(frozen=True)
 class InjectedFault:
-    """A fault of a schedule: its name, its beginning, and the longest time without an import until the next fault."""
+    """A fault of a schedule. `fault` is its name, and `began` is the time of its injection.
+
+    `longest_seconds` is the longest time without an import between this fault and the next one.
+    """
 
     fault: str
     began: datetime
@@ -52,7 +55,7 @@ class ScheduleResult:
     lost: int
     doubled: int
     faults: Sequence[InjectedFault]
-    comparison: Comparison | None
+    plain_celery: PlainCeleryResult | None
 
     def __str__(self) -> str:
         """Describe the result, with a line for each fault."""
@@ -60,8 +63,8 @@ class ScheduleResult:
             f"schedule {self.seed}, {self.address}: {self.events:,} events, {self.lost} lost, {self.doubled} doubled"
         ]
         lines += [f"  {each.fault}: longest time without an import {each.longest_seconds} s" for each in self.faults]
-        if self.comparison is not None:
-            lines.append(f"  plain Celery: {self.comparison}")
+        if self.plain_celery is not None:
+            lines.append(f"  plain Celery: {self.plain_celery}")
         return "\n".join(lines)
 
     def append_to(self, path: Path) -> None:
@@ -73,7 +76,7 @@ class ScheduleResult:
             "lost": self.lost,
             "doubled": self.doubled,
             "faults": [{"fault": each.fault, "longest_seconds": each.longest_seconds} for each in self.faults],
-            "plain_celery": None if self.comparison is None else self.comparison.to_json(),
+            "plain_celery": None if self.plain_celery is None else self.plain_celery.to_json(),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         with path.open("a") as file:
@@ -81,7 +84,7 @@ class ScheduleResult:
 
 
 class FailoverTrial(Trial):
-    """A trial in which the database fails over. Each query uses a new connection, because an old one may be frozen."""
+    """A trial in which the database fails over. Each query opens a connection, because an old one may never answer."""
 
     def _is_imported(self, event_id: str) -> bool:
         found = "SELECT 1 FROM events WHERE event_id = %s"
@@ -95,8 +98,8 @@ class FailoverTrial(Trial):
         """Publish an event, and wait until it is imported."""
         body = self._probe_body()
         event_id = json.loads(body)["event_id"]
-        wait_for(lambda: self._try_publish(body), COPED_SECONDS, "the feed takes events again")
-        wait_for(lambda: self._is_imported(event_id), COPED_SECONDS, "payments are imported again")
+        wait_for(lambda: self._try_publish(body), RECOVERY_SECONDS_MAX, "the feed takes events again")
+        wait_for(lambda: self._is_imported(event_id), RECOVERY_SECONDS_MAX, "payments are imported again")
 
     def with_pauses(self, injected: Sequence[InjectedFault], ended: datetime) -> list[InjectedFault]:
         """Return the faults with their pauses: the longest time without an import between a fault and the next one."""
@@ -113,8 +116,12 @@ class FailoverTrial(Trial):
         return libpq_url(self.stack.engines.database_url)
 
 
-class Laboratory:
-    """The servers of all schedules: the cluster, the moving address, the EMR's database and the stack."""
+class ScheduleRunner:
+    """Runs failover schedules, one after the other, on the same servers.
+
+    The servers are the Patroni cluster, the replicated Valkey, the EMR's database, and a proxy for the primary. Each
+    schedule starts a stack. `resources` closes the servers.
+    """
 
     def __init__(self, folder: Path, resources: ExitStack) -> None:
         self._folder, self._started = folder, time.monotonic()
@@ -178,9 +185,9 @@ class Laboratory:
                 self._print_progress("all nodes have joined")
                 time.sleep(QUIET_SECONDS)  # steady load between two faults
             ended = datetime.now(UTC)
-            comparison = celery.finish([each.began for each in injected], ended) if celery is not None else None
+            plain_celery = celery.finish([each.began for each in injected], ended) if celery is not None else None
         found = trial.with_pauses(injected, ended)
-        return ScheduleResult(seed, address, result.events, result.lost, result.doubled, found, comparison)
+        return ScheduleResult(seed, address, result.events, result.lost, result.doubled, found, plain_celery)
 
     def _plain_celery(self, address: str) -> PlainCelery:
         writable = f"{self._database_url(address)}?target_session_attrs=read-write"

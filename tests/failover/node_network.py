@@ -24,7 +24,7 @@ class LoopbackNetwork:
         """Return the address of a node."""
         return self.gateway
 
-    def inside(self, _node: int) -> list[str]:
+    def command_prefix(self, _node: int) -> list[str]:
         """Return the command prefix of a node. The prefix is empty, because all nodes share this machine."""
         return []
 
@@ -73,7 +73,7 @@ class BridgedNetwork(LoopbackNetwork):
         """Return the address of a node."""
         return f"{self._net}.{10 + node}"
 
-    def inside(self, node: int) -> list[str]:
+    def command_prefix(self, node: int) -> list[str]:
         """Return the command prefix of a node. With this prefix, a command runs in the node's namespace."""
         return ["ip", "netns", "exec", self._namespace_name(node)]
 

@@ -57,13 +57,13 @@ class PatroniCluster:
 
     def leader(self) -> Node | None:
         """Return the node that accepts writes according to its Patroni, or None if there is no such node."""
-        return next((node for node in self.nodes if node.ask("primary") is not None), None)
+        return next((node for node in self.nodes if node.query_patroni("primary") is not None), None)
 
     def standbys(self) -> list[Node]:
         """Return the nodes that stream from the primary."""
         found = []
         for node in self.nodes:
-            state = node.ask("replica")
+            state = node.query_patroni("replica")
             if state is not None and state.get("replication_state") == "streaming":
                 found.append(node)
         return found
@@ -73,7 +73,7 @@ class PatroniCluster:
         return (
             self.leader() is not None
             and len(self.standbys()) == NODES - 1
-            and any(node.ask("synchronous") is not None for node in self.nodes)
+            and any(node.query_patroni("synchronous") is not None for node in self.nodes)
         )
 
     def wait_until_complete(self, seconds_max: float = REJOIN_SECONDS) -> None:
@@ -140,4 +140,4 @@ class PatroniCluster:
                 node.watch()
 
     def _states(self) -> str:
-        return ", ".join(f"{node.name}: {node.ask('health')}" for node in self.nodes)
+        return ", ".join(f"{node.name}: {node.query_patroni('health')}" for node in self.nodes)

@@ -74,7 +74,12 @@ class Node:
         if self.user is not None:
             group = pwd.getpwuid(self.user).pw_gid
             as_user = ["setpriv", f"--reuid={self.user}", f"--regid={group}", "--clear-groups"]
-        command = [*self.network.inside(self.number), *as_user, str(PATRONI_PROGRAMS / "patroni"), "patroni.yml"]
+        command = [
+            *self.network.command_prefix(self.number),
+            *as_user,
+            str(PATRONI_PROGRAMS / "patroni"),
+            "patroni.yml",
+        ]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
@@ -112,7 +117,7 @@ class Node:
             return
         if self.process.poll() is not None:
             self.start()
-        elif self.ask("liveness", from_inside=True) is not None:
+        elif self.query_patroni("liveness", from_inside=True) is not None:
             self.failed_checks = 0
         elif time.monotonic() - self.started_at > TTL_SECONDS:
             self.failed_checks += 1
@@ -126,12 +131,13 @@ class Node:
         if self.has_own_disk:
             subprocess.run(["umount", "--lazy", str(self.folder)], check=False)
 
-    def ask(self, path: str, *, from_inside: bool = False) -> dict[str, Any] | None:
-        """Return the answer of Patroni's REST API. Return None if Patroni does not answer or reports an error.
+    def query_patroni(self, path: str, *, from_inside: bool = False) -> dict[str, Any] | None:
+        """Return the answer of the node's Patroni to a REST request, or None after an error or without an answer.
 
-        By default the request comes from outside the node, so a node that is cut off does not answer.
+        The request is sent from outside the node, so a node that is cut off does not answer. With `from_inside`, it is
+        sent from the node itself.
         """
-        prefix = self.network.inside(self.number) if from_inside else []
+        prefix = self.network.command_prefix(self.number) if from_inside else []
         url = f"http://{self.address}:{self.rest_port}/{path}"
         command = [*prefix, "curl", "--silent", "--fail", "--max-time", "2", url]
         asked = subprocess.run(command, check=False, capture_output=True)

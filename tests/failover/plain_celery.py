@@ -23,8 +23,8 @@ CONNECT_SECONDS, DRAIN_SECONDS, RESTART_SECONDS = 3, 90, 1
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Result of the plain Celery tasks during a schedule. `published` counts the tasks sent without an error."""
+class PlainCeleryResult:
+    """The result of the plain Celery tasks during a schedule. `published` counts the tasks sent without an error."""
 
     published: int
     lost: int
@@ -64,7 +64,7 @@ class PlainCelery:
         self._publisher.join(DRAIN_SECONDS)
         self._app.close()
 
-    def finish(self, began: Sequence[datetime], ended: datetime) -> Comparison:
+    def finish(self, began: Sequence[datetime], ended: datetime) -> PlainCeleryResult:
         """Stop publishing, wait for the remaining rows, and return the result.
 
         The wait ends when all rows are stored, or when no row was stored for DRAIN_SECONDS. `began` are the times at
@@ -77,7 +77,7 @@ class PlainCelery:
             found = connection.execute("SELECT number, at FROM stock_counts ORDER BY at").fetchall()
         distinct = len({number for number, _ in found})
         pauses = longest_pauses([at for _, at in found], began, ended)
-        return Comparison(self._published, self._published - distinct, len(found) - distinct, pauses)
+        return PlainCeleryResult(self._published, self._published - distinct, len(found) - distinct, pauses)
 
     def _wait_for_rows(self) -> None:
         rows, changed_at = -1, time.monotonic()

@@ -52,7 +52,7 @@ def test_section_states_the_median_and_the_longest_pause() -> None:
     assert "15.2 s in the median, 28.5 s at most" in words
 
 
-def test_section_is_replaced_and_kept_by_the_other_tests() -> None:
+def test_failover_section_is_replaced_and_survives_a_new_fault_report() -> None:
     before = page_text([RESULT_ROW], SOAK_RESULT)
     once = replace_section(before, "first\n")
 

@@ -1,7 +1,8 @@
 """Run a real Celery worker whose main thread blocks for 25 seconds on SIGUSR2.
 
-Run `python -m tests.faults.blocking_worker importer SECONDS` instead of `python -m workers.importer`. If a
-message stays unfinished for SECONDS, the worker no longer makes progress. In production this limit is some minutes.
+Run `python -m tests.faults.blocking_worker importer SECONDS` instead of `python -m workers.importer`. If a message
+stays unfinished for SECONDS, the heartbeat reports that the worker makes no progress. In production, this limit is some
+minutes.
 """
 
 import runpy

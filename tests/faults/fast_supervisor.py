@@ -20,7 +20,7 @@ service = stack.service
 
 
 def service_with_fatal_reader(name: str, *rest: object) -> Child:
-    """Return a service as `payments up` starts it. If it reads events, it crashes on events with FATAL_TEXT."""
+    """Return a service as `payments up` starts it. A service that reads events crashes on FATAL_TEXT."""
     child = service(name, *rest)
     is_reader = name in {"importer", "retrier", "intake"}
     return replace(child, command=(sys.executable, "-m", "tests.faults.fatal_tasks", name)) if is_reader else child

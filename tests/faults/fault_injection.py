@@ -45,7 +45,7 @@ def cut_redis(stack: RunningStack) -> None:
 
 
 def cut_redis_three_times(stack: RunningStack) -> None:
-    """Close every connection to Redis three times in two seconds. Celery workers stall after this."""
+    """Close every connection to Redis three times in two seconds, which makes Celery workers stall."""
     for _ in range(3):
         cut_redis(stack)
         time.sleep(0.7)

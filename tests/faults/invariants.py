@@ -33,18 +33,21 @@ class Violations:
 
 
 def find_violations(tx: Transaction, oracle: Oracle, closed: dict[str, Decimal]) -> Violations:
-    """Return how Billing differs from the oracle and from the totals of months in `closed`. The stack must be idle."""
+    """Return the differences between Billing and the oracle. The stack must be idle.
+
+    `closed` are the earlier totals of closed months, from `closed_month_totals`. A changed total is a difference too.
+    """
     oracle.post_newest_versions()
-    invariants = Violations()
-    _check_events(tx, oracle, invariants)
-    _check_ledger(tx, oracle, invariants)
-    _check_duplicates(tx, invariants)
+    violations = Violations()
+    _check_events(tx, oracle, violations)
+    _check_ledger(tx, oracle, violations)
+    _check_duplicates(tx, violations)
     now = closed_month_totals(tx, oracle)
-    invariants.wrong |= {f"closed {key}": (now[key], closed[key]) for key in closed if now[key] != closed[key]}
+    violations.wrong |= {f"closed {key}": (now[key], closed[key]) for key in closed if now[key] != closed[key]}
     # Line by line: what is too much in one may make up for what is missing in another.
     balance = balancing.balance(tx, BalanceFilter())
-    invariants.wrong |= {f"unexplained {line.payment}": (line.unexplained, 0) for line in balance.unbalanced_lines}
-    return invariants
+    violations.wrong |= {f"unexplained {line.payment}": (line.unexplained, 0) for line in balance.unbalanced_lines}
+    return violations
 
 
 def has_event(database: Database, event_id: str) -> bool:
@@ -55,7 +58,10 @@ def has_event(database: Database, event_id: str) -> bool:
 
 
 def closed_month_totals(tx: Transaction, oracle: Oracle) -> dict[str, Decimal]:
-    """Compute the total of every closed month again. If the month does not match its stored hash, the total is NaN."""
+    """Add up every closed month again. Return the totals in dollars by company and month, as in `acme 2026-08`.
+
+    The total is NaN if the month differs from the totals or the hash that its close has stored.
+    """
     totals = {}
     for company in sorted({clinic.company for clinic in oracle.clinics.values()}):
         for month in sorted(oracle.closed):
@@ -65,20 +71,20 @@ def closed_month_totals(tx: Transaction, oracle: Oracle) -> dict[str, Decimal]:
     return totals
 
 
-def _check_events(tx: Transaction, oracle: Oracle, invariants: Violations) -> None:
-    there = {str(event_id) for event_id in tx.execute(text("SELECT event_id FROM events")).scalars()}
-    invariants.lost |= oracle.event_ids - there
+def _check_events(tx: Transaction, oracle: Oracle, violations: Violations) -> None:
+    actual = {str(event_id) for event_id in tx.execute(text("SELECT event_id FROM events")).scalars()}
+    violations.lost |= oracle.event_ids - actual
     known = tx.execute(text("SELECT company_id, patient_id FROM patients WHERE known_at IS NOT NULL"))
-    invariants.lost |= {"/".join(key) for key in oracle.patients - {tuple(row) for row in known}}
+    violations.lost |= {"/".join(key) for key in oracle.patients - {tuple(row) for row in known}}
     rows = {
         row.payment: ExpectedFeedRow(row.version, row.status, row.reason)
         for row in reporting.claims_feed(tx, FeedFilter())
     }
-    invariants.wrong |= {f"feed {key}": difference for key, difference in _differences(rows, oracle.feed())}
-    invariants.lost |= set(oracle.feed()) - {str(key) for key in rows}
+    violations.wrong |= {f"feed {key}": difference for key, difference in _differences(rows, oracle.claims_feed())}
+    violations.lost |= set(oracle.claims_feed()) - {str(key) for key in rows}
 
 
-def _check_ledger(tx: Transaction, oracle: Oracle, invariants: Violations) -> None:
+def _check_ledger(tx: Transaction, oracle: Oracle, violations: Violations) -> None:
     found = tx.execute(
         text(
             "SELECT clinic_id || '/' || payment_id || '/' || line_id, deposit_date::text, method, sum(amount) FROM "
@@ -89,25 +95,25 @@ def _check_ledger(tx: Transaction, oracle: Oracle, invariants: Violations) -> No
     ledger: dict[str, Any] = defaultdict(dict)
     for key, day, method, amount in found:
         ledger[key][day, method] = amount
-    wanted = {key: money for key, money in oracle.ledger.items() if money}
-    for key, (there, should) in _differences(ledger, wanted):
-        invariants.wrong[f"ledger {key}"] = (there, should)
-        is_more = abs(sum((there or {}).values())) > abs(sum((should or {}).values()))
-        (invariants.doubled if is_more else invariants.lost).add(key)
+    all_expected = {key: money for key, money in oracle.ledger.items() if money}
+    for key, (actual, expected) in _differences(ledger, all_expected):
+        violations.wrong[f"ledger {key}"] = (actual, expected)
+        is_more = abs(sum((actual or {}).values())) > abs(sum((expected or {}).values()))
+        (violations.doubled if is_more else violations.lost).add(key)
 
 
-def _check_duplicates(tx: Transaction, invariants: Violations) -> None:
-    """Check that each version of a line posts an amount with the same deposit date, method and kind at most once."""
+def _check_duplicates(tx: Transaction, violations: Violations) -> None:
+    """Find lines with two entries of one version that have the same amount, deposit date, method and kind."""
     found = tx.execute(
         text(
             "SELECT line_ref FROM entries GROUP BY line_ref, version, amount, method, deposit_date, kind "
             "HAVING count(*) > 1"
         )
     )
-    invariants.doubled |= {f"line {line_ref}" for line_ref in found.scalars()}
+    violations.doubled |= {f"line {line_ref}" for line_ref in found.scalars()}
 
 
-def _differences(there: dict[str, object], wanted: dict[str, object]) -> Iterable[tuple[str, Difference]]:
-    for key in there.keys() | wanted.keys():
-        if there.get(key) != wanted.get(key):
-            yield str(key), (there.get(key), wanted.get(key))
+def _differences(actual: dict[str, object], expected: dict[str, object]) -> Iterable[tuple[str, Difference]]:
+    for key in actual.keys() | expected.keys():
+        if actual.get(key) != expected.get(key):
+            yield str(key), (actual.get(key), expected.get(key))

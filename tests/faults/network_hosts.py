@@ -46,8 +46,8 @@ class Host:
         """Drop all packets of the link, without closing connections."""
         ip("link", "set", self.cable, "down")
 
-    def run(self, module: str, settings: Mapping[str, str]) -> None:
-        """Start a process of the stack on this host. The process sees the host's name as its hostname."""
+    def start_process(self, module: str, settings: Mapping[str, str]) -> None:
+        """Start a process of the stack on this host. In it, the hostname is the host's name."""
         self.home.mkdir(exist_ok=True)
         inside = ["ip", "netns", "exec", self.name, "unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"']
         with (self.home / f"{module}.log").open("wb") as log:
@@ -90,7 +90,11 @@ def can_create_namespaces() -> bool:
 
 @contextmanager
 def forward_engines(near: str, engines: Engines, sockets: Mapping[str, Address]) -> Iterator[Engines]:
-    """Forward TCP connections from `near`, this machine's end of a link, to the servers. Yield the URLs to use."""
+    """Let a host reach PostgreSQL and Redis, which run on this machine. Yield the URLs that the host must use.
+
+    `near` is this machine's address on the link to the host. `sockets` has the real addresses of `postgres` and
+    `redis`, to which TCP connections are forwarded.
+    """
     with (
         closing(TcpForwarder(near, sockets["postgres"])) as postgres,
         closing(TcpForwarder(near, sockets["redis"])) as redis,
@@ -104,7 +108,7 @@ def forward_engines(near: str, engines: Engines, sockets: Mapping[str, Address])
 
 
 class TcpForwarder:
-    """Forwards TCP connections to the address `to`. `lead_to` changes this address."""
+    """Listens on a free port of the address `near`, and forwards TCP connections to the address `to`."""
 
     def __init__(self, near: str, to: Address) -> None:
         self._to, self._server = to, socket.create_server((near, 0))
@@ -112,7 +116,7 @@ class TcpForwarder:
         self.port: int = self._server.getsockname()[1]
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def lead_to(self, to: Address) -> None:
+    def forward_to(self, to: Address) -> None:
         """Forward new connections to the address `to`. Existing connections stay with the earlier address."""
         self._to = to
 

@@ -1,7 +1,7 @@
 """A second implementation of the business rules. It computes the expected Claims Feed and ledger.
 
 The oracle works on the JSON of the events and shares no code with Billing. Events may arrive in any order and more than
-once. A month closes only after all events recorded before it.
+once. `Oracle.close` expects that Billing has imported all events that were recorded before.
 """
 
 from collections import defaultdict
@@ -71,7 +71,7 @@ class Oracle:
         self.post_newest_versions()
         self.closed.add(month)
 
-    def feed(self) -> dict[str, ExpectedFeedRow]:
+    def claims_feed(self) -> dict[str, ExpectedFeedRow]:
         """Return the expected Claims Feed."""
         rows = {key: self._feed_row(event) for key, event in self.newest.items()}
         return {key: row for key, row in rows.items() if row} | self.exhausted

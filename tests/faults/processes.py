@@ -10,7 +10,10 @@ T = TypeVar("T")
 
 
 def wait_for(condition: Callable[[], T], seconds_max: float, what: str) -> T:
-    """Call `condition` until it returns a true value, and return this value. Fail with `what` after `seconds_max`."""
+    """Call `condition` until it returns a true value, and return this value.
+
+    Raises AssertionError after `seconds_max`. `what` describes the condition in the message.
+    """
     deadline = time.monotonic() + seconds_max
     while not (answer := condition()):
         if time.monotonic() > deadline:

@@ -19,7 +19,7 @@ TASK_MODULES = ("importing", "detecting", "adjusting", "closing", "distributing"
 
 
 def replace_clocks(offset: Callable[[], float]) -> None:
-    """Add an offset in seconds to the time of day that any module reads."""
+    """Add the seconds that `offset` returns to `time.time`, and to `datetime` in CELERY_MODULES and TASK_MODULES."""
     right = time.time
     time.time = lambda: right() + offset()
 

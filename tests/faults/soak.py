@@ -18,7 +18,7 @@ RATE, EVERY_SECONDS = 200, 20
 
 
 def main() -> int:
-    """Run the soak. A violated invariant ends it with an error."""
+    """Run the soak. Raises AssertionError if an invariant is violated."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("minutes", type=float, nargs="?", default=30)
     minutes = parser.parse_args().minutes

@@ -104,7 +104,7 @@ def test_each_violation_is_detected_by_its_invariant(ledger: LedgerWithOracle, v
 
 
 def test_unpublished_payment_is_detected(ledger: LedgerWithOracle) -> None:
-    forgotten = next(key for key, row in ledger.oracle.feed().items() if row.status == "Transmission Successful")
+    forgotten = next(key for key, row in ledger.oracle.claims_feed().items() if row.status == "Transmission Successful")
     del ledger.oracle.newest[forgotten]
     ledger.oracle.ledger.pop(forgotten, None)
 

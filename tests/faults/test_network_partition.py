@@ -46,7 +46,7 @@ def hosts(engines, tmp_path_factory):
             machine.create()
             there = stack.enter_context(network_hosts.forward_engines(machine.near, engines, sockets_of(engines)))
             for module in ("workers.intake", "workers.importer", "workers.retrier"):
-                machine.run(module, there.environment() | HOST_SETTINGS)
+                machine.start_process(module, there.environment() | HOST_SETTINGS)
         yield hosts
 
 
@@ -76,7 +76,11 @@ def publish(engines, prefix, count):
 
 
 def imported_counts(database, prefix):
-    """Return ((posted payments, entries), workers that imported them) for the payment ids that begin with `prefix`."""
+    """Look up the payments whose ids begin with `prefix`. Return their counts and their workers.
+
+    The counts are a pair: the number of posted payments, and the number of their entries. The workers are the names of
+    the workers that imported the payments.
+    """
     with transaction(database) as tx:
         found = tx.execute(
             text(

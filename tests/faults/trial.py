@@ -46,12 +46,12 @@ EVENTS_MIN = 2_000
 """The minimum number of events of a trial."""
 
 MakePublisher = Callable[[Iterator[bytes]], Publisher]
-"""Makes a publisher that replaces the usual one, for example with an outbox."""
+"""A function that makes the publisher of a trial from the bodies of the events."""
 
 
 @dataclass
 class Result:
-    """The result of one fault: a row of the table in docs/explanation/reliability.md."""
+    """The result of a fault that was injected `times` times: a row of the table in docs/explanation/reliability.md."""
 
     fault: str
     times: int
@@ -108,8 +108,9 @@ class Trial:
     ) -> Iterator[Result]:
         """Stream events while the block injects a fault. Then wait until the stack is idle, and check the invariants.
 
-        Publishing stops when the block ends, but not before `events` and EVENTS_MIN events are published.
-        The yielded result is complete after the block.
+        `fault` names the fault, and `times` says how often the block injects it. Up to `rate` events per second are
+        published, until the block has ended and at least `events` and EVENTS_MIN events are published. `through` makes
+        the publisher; by default, it publishes directly to the feed. The yielded result is complete after the block.
         """
         self.seed += 1
         result = Result(fault, times)

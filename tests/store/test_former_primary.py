@@ -45,7 +45,7 @@ def engine(address):
 def test_connection_to_a_former_primary_is_closed_and_the_next_reaches_the_new_one(address, engine, servers):
     started = time.monotonic()
     with transaction(engine):
-        address.lead_to(servers[1])
+        address.forward_to(servers[1])
     with pytest.raises(DBAPIError) as error, transaction(engine) as tx:
         tx.execute(text("SELECT pg_sleep(60)"))
 
@@ -62,5 +62,5 @@ def test_slow_query_is_not_disturbed(engine):
 
 def test_slow_query_is_not_disturbed_while_no_server_can_be_reached(address, engine):
     with transaction(engine) as tx:
-        address.lead_to("/nowhere/.s.PGSQL.5432")
+        address.forward_to("/nowhere/.s.PGSQL.5432")
         assert tx.execute(text("SELECT 1 FROM pg_sleep(2)")).scalar_one() == 1
