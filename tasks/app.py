@@ -72,7 +72,7 @@ class GuardedTask(Task):
 class ConfiguredCelery(Celery):
     """A Celery application that connects only to the configured broker.
 
-    Celery's own class would connect to the value of the variable CELERY_BROKER_URL, which is not normalized.
+    Celery's own class prefers the value of the variable CELERY_BROKER_URL, which is not normalized.
     """
 
     def connection_for_read(self, url: str | None = None, **options: Any) -> Any:

@@ -28,7 +28,7 @@ def close_months(**_future: object) -> str:
     return "; ".join(_try_close(database, key, now) for key in due) or "nothing due"
 
 
-def close(database: Database, company_id: str, month: Month, now: datetime, who: str | None) -> Snapshot:
+def close_month(database: Database, company_id: str, month: Month, now: datetime, who: str | None) -> Snapshot:
     """Close a month now, in two transactions, and return its totals.
 
     `who` is the user who closes the month; None means the nightly schedule. Raises ClosingError if the month must not
@@ -48,7 +48,7 @@ def _try_close(database: Database, key: tuple[str, Month], now: datetime) -> str
     """
     company_id, month = key
     try:
-        close(database, company_id, month, now, None)
+        close_month(database, company_id, month, now, None)
     except ClosingError as error:
         log.warning("month_not_closed", company_id=company_id, month=str(month), reason=str(error))
         return str(error)

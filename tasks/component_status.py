@@ -11,7 +11,7 @@ class ComponentStatus(NamedTuple):
     """Whether a component of the installation works, with a sentence for the operator (`detail`).
 
     `needs_attention` marks a component that works although something is wrong. `next_step` tells how to repair a fault;
-    it is empty if there is none. `replicas` are the processes of a service. A component that is not a service has None.
+    it is empty if there is none. `replicas` are the processes of a service; None if the component is no service.
     """
 
     name: str

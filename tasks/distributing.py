@@ -105,7 +105,7 @@ def _distribute_due(database: Database) -> Iterator[DistributionResult]:
 def _distribute_batch(database: Database, now: datetime) -> list[DistributionResult]:
     """Distribute the next accounts of a company whose nightly run is due. Postpone accounts that fail.
 
-    If no run is due, the field `last` of the last result is None. Raises errors that are outages.
+    If no run is due, the only result has `last` None. Raises errors that are outages.
     """
     selection = Selection()
     try:

@@ -37,7 +37,7 @@ def send(task_name: str, **arguments: object) -> None:
 
 
 def enqueue_once(broker: redis.Redis, task_name: str, headers: Mapping[str, object] | None = None) -> None:
-    """Enqueue a task unless one is already waiting. Errors of the broker are logged and not raised."""
+    """Enqueue a task, unless a message for it is already waiting. Errors of the broker are logged and not raised."""
     try:
         if broker.set(_marker_key(task_name), "waits", nx=True, ex=WAITING_SECONDS_MAX):
             app.send_task(task_name, ignore_result=True, headers=headers)
@@ -61,10 +61,10 @@ def enqueue_following(broker: redis.Redis, stats: ImportStats) -> None:
 
 
 def enqueue_recurring(broker: redis.Redis, task_name: str) -> None:
-    """Enqueue a recurring task unless one is already waiting or its queue is long. Errors are logged and not raised.
+    """Enqueue a recurring task, unless a message for it is already waiting. Errors are logged and not raised.
 
-    A message that waits longer than WAITING_SECONDS_MAX counts as lost, and another one is sent. While no worker runs,
-    the limit of the queue's length prevents these messages from piling up.
+    A message that waits longer than WAITING_SECONDS_MAX counts as lost, and another one is sent. Nothing is sent to a
+    queue in which WAITING_MESSAGES_MAX messages wait, so that messages do not pile up while no worker runs.
     """
     queue = app.amqp.router.route({}, task_name)["queue"].name
     try:

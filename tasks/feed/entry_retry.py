@@ -1,4 +1,4 @@
-"""Retry pending entries that an importer lost, or that failed alone. Dead-letter entries without retries left.
+"""Retry pending entries that an importer lost, or that failed alone. Store entries without retries as dead letters.
 
 Redis counts the deliveries of an entry. After one delivery, an entry is undecided: its importer died, met an outage, or
 did not find out in time which entry of the chunk fails. An undecided entry is imported in a chunk. From
@@ -41,15 +41,15 @@ def is_exhausted(schedule: BackoffSchedule, entry: PendingEntry) -> bool:
 
 
 def is_due(schedule: BackoffSchedule, entry: PendingEntry) -> bool:
-    """Return whether an entry may be retried or dead-lettered now.
+    """Return whether the lease and the backoff delay of an entry are over, so that it can be retried or dead-lettered.
 
-    The lease and the backoff delay of the entry must be over. An exhausted entry has no backoff delay.
+    An exhausted entry has no backoff delay.
     """
     return entry.idle_ms >= (LEASE + (_backoff_delay(schedule, entry) or timedelta())) // timedelta(milliseconds=1)
 
 
 def retry_entries(resources: Resources) -> tuple[ImportStats, bool]:
-    """Import or dead-letter the due entries for a time slice. Return the statistics, and whether some may remain.
+    """Import or dead-letter due entries for a time slice. Return the statistics, and whether due entries may remain.
 
     Entries that an importer lost come first. The entries that wait for a retry follow, from the position at which the
     last task of this process stopped. Each entry is claimed shortly before its import. If another worker has claimed

@@ -1,9 +1,9 @@
 """Measure how long the oldest entries have been on the feed.
 
-An entry's id usually contains the time at which it was added, by the clock of the Redis server. But a publisher may
-choose an id that is not a time, such as `1-1`, or a wrong time, such as one year ahead; Redis then continues from this
-id. So the age by id counts only if it is plausible. An entry is also at least as old as the time since this process
-first saw it as the oldest one.
+An entry's id usually contains the time at which the entry was added, by the clock of the Redis server. But a publisher
+can choose another id, such as `1-1`, or an id whose time is one year ahead. Redis then counts on from this id. The time
+in an id is therefore used only if it is plausible. In any case, an entry is at least as old as the time since this
+process first saw it as the oldest entry.
 """
 
 import threading

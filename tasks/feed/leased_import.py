@@ -99,8 +99,8 @@ def import_leased(
 def _import_or_divide(resources: Resources, first_parts: Iterable[_Part], result: _Result, divisions_max: int) -> None:
     """Import each part in one transaction. After an error that is not an outage, import smaller parts of it.
 
-    The first division is by company. Then the first half of a failed part is divided until an entry fails alone. So
-    each call decides at least one entry. The statistics, and the entries to retry, are added to `result`.
+    The first division is by company. After that, failed parts are halved, and the first half is divided down to single
+    entries before the second half is tried. The statistics, and the entries to retry, are added to `result`.
     """
     undivided, divided, divisions = deque(first_parts), deque[_Part](), 0
     while undivided or divided:

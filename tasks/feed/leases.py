@@ -24,7 +24,7 @@ LEASE = timedelta(seconds=5)
 LEASE_MS = LEASE // timedelta(milliseconds=1)
 RENEWAL_SECONDS = 1
 _LOST_MS = LEASE_MS - 1_000 * RENEWAL_SECONDS
-"""A lease that was last renewed longer ago is not renewed, because another process may claim the entry any moment."""
+"""A lease that was last renewed longer ago is not renewed, because another process can claim its entry now."""
 
 
 @dataclass

@@ -44,7 +44,7 @@ def waiting_by_company(streams: Streams, now: datetime, scope: Scope = EVERYTHIN
 
 
 def _oldest_entries(streams: Streams) -> Iterator[tuple[str, bytes]]:
-    """Yield the plain id and the event of the oldest unprocessed entries of each stream."""
+    """Yield the id, without the stream number, and the event of the oldest unprocessed entries of each stream."""
     client = streams.client
     for name, state in zip(streams.names, read_states(client, streams.names), strict=True):
         undelivered = entries_between(client, name, f"({state.last_delivered_id}", "+", pending.PAGE_SIZE)

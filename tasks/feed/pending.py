@@ -85,7 +85,7 @@ def waiting_page(
 def release_for_retry(
     client: redis.Redis, stream: str, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None
 ) -> list[str]:
-    """Let pending entries wait for a retry, with this number of deliveries, and this idle time or an idle time of 0.
+    """Let pending entries wait for a retry. Set their number of deliveries, and their idle time (0 if None).
 
     Acknowledged entries are skipped. Returns the ids of entries that are no longer on the stream.
     """

@@ -62,7 +62,7 @@ class ReplayStats:
     newest: str | None = None
 
     def record_ids(self, entry_ids: Sequence[str]) -> None:
-        """Add the kept entries with these plain ids to the entries that were read."""
+        """Count kept entries that were read. `entry_ids` are their ids without the stream number."""
         self.read += len(entry_ids)
         known = [each for each in (self.oldest, self.newest) if each]
         self.oldest = min([*known, *entry_ids], key=parse_id, default=None)

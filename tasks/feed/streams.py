@@ -2,7 +2,7 @@
 
 Each method works on all streams. In messages, in the history and in the log, an entry of a numbered stream has a
 qualified id: the stream's number and the entry's id, for example `3/1700000000000-0`. For an entry of the unnumbered
-stream, the qualified id is the plain id.
+stream, the qualified id is the entry's id.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

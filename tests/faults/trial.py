@@ -23,7 +23,7 @@ from payments.core.month import Month
 from payments.store.db.connection import transaction
 from tasks import health
 from tasks.app import make_app
-from tasks.closing import close
+from tasks.closing import close_month
 from tests.faults import invariants
 from tests.faults.oracle import Oracle
 from tests.faults.processes import wait_for
@@ -91,7 +91,7 @@ class Trial:
         companies = sorted({clinic.company for clinic in self.oracle.clinics.values()})
         for month in CLOSED_MONTHS:
             for company in companies:
-                close(self.stack.database, company, Month.parse(month), datetime.now(UTC), "user:biller")
+                close_month(self.stack.database, company, Month.parse(month), datetime.now(UTC), "user:biller")
             self.oracle.close(month)
         with transaction(self.stack.database) as tx:
             self.closed: dict[str, Decimal] = invariants.closed_month_totals(tx, self.oracle)
@@ -108,9 +108,8 @@ class Trial:
     ) -> Iterator[Result]:
         """Stream events while the block injects a fault. Then wait until the stack is idle, and check the invariants.
 
-        `fault` names the fault, and `times` says how often the block injects it. Up to `rate` events per second are
-        published, until the block has ended and at least `events` and EVENTS_MIN events are published. `through` makes
-        the publisher; by default, it publishes directly to the feed. The yielded result is complete after the block.
+        `rate` events per second are published, until the block has ended and at least `events` and EVENTS_MIN events
+        are published. `through` can replace the usual publisher. The yielded result is complete after the block.
         """
         self.seed += 1
         result = Result(fault, times)

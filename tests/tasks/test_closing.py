@@ -14,7 +14,7 @@ from payments.journeys import closing, importing, reporting
 from payments.journeys.reporting import PaymentLogFilter
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module
-from tasks.closing import close, close_months
+from tasks.closing import close_month, close_months
 from tests.builders.events import paid, run_context, saved_payment, stream_entries
 from tests.builders.office import Office
 
@@ -87,7 +87,7 @@ def test_closed_at_is_later_than_every_entry_of_the_month(resources, create_comp
         more = saved_payment(payment_id="more", company_id=name, clinic_id=name, **paid("7.00", "2020-04-08"))
         importing.import_events(tx, stream_entries([more]), run_context(NOW - timedelta(minutes=30)))
 
-    close(resources.database, name, APRIL, an_hour_ago, "user:biller")
+    close_month(resources.database, name, APRIL, an_hour_ago, "user:biller")
 
     with transaction(resources.database) as tx:
         (kept,) = closing.list_months(tx, name)
