@@ -27,7 +27,7 @@ def is_loopback(address: str) -> bool:
 
 
 def local_host(address: str) -> str:
-    """Return the host of a URL that reaches a server from this machine. The server listens on `address`."""
+    """Return the host of the URL by which programs on this machine reach a server that listens on `address`."""
     parsed = ip_address(address)
     if parsed.is_unspecified:  # the server listens on every address
         return LOOPBACK if parsed.version == 4 else "[::1]"

@@ -1,7 +1,7 @@
 """The Celery configuration and the queues. This module imports neither Celery nor a task.
 
-The time limits depend on each other. A task is interrupted after 60 seconds and killed after 90. Redis redelivers its
-message after 300 seconds, when the first worker can no longer be running the task.
+The time limits depend on each other. A task is interrupted after 60 seconds and killed after 90. Redis
+redelivers the message of an unfinished task after 300 seconds, when no worker can still be running the task.
 """
 
 from kombu.entity import Exchange, Queue

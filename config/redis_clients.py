@@ -22,8 +22,8 @@ SENTINEL_TIMEOUT_SECONDS = 2
 FAILOVER_SOCKET_TIMEOUT_SECONDS = 5
 """A client of Sentinels waits this time for a reply of the primary, unless its URL sets another time.
 
-If a primary freezes, each connection pool of a process waits once for this time. A blocking command needs less: it
-blocks for at most a second.
+If a primary freezes, each connection pool of a process waits once for this time. It is longer than a
+blocking command waits in the server, which is at most a second.
 """
 _CANNOT_WRITE_ERRORS = ("READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED")
 
@@ -34,8 +34,8 @@ def make_redis_client(url: str, *, socket_timeout: int = 15, **options: Any) -> 
     `socket_timeout` is the longest time in seconds that the client waits for a reply. `options` are other
     connection options of redis-py. Options in the URL take precedence.
 
-    If the server refuses a write because it cannot write, the client closes that connection. Its next command opens a
-    connection to the new primary, which the Sentinels name or to which the address in the URL now leads.
+    If the server answers that it cannot write, the client closes the connection. The next command opens a new one: to
+    the primary that the Sentinels name, or to the server to which the address in the URL leads by then.
 
     A client of Sentinels asks them for the primary at each new connection, and waits at most
     FAILOVER_SOCKET_TIMEOUT_SECONDS for replies. Its commands raise MasterNotFoundError, a ConnectionError, if no
@@ -44,12 +44,12 @@ def make_redis_client(url: str, *, socket_timeout: int = 15, **options: Any) -> 
     options = {"protocol": 2, "retry": Retry(NoBackoff(), 0)} | options
     if (sentinel := split_sentinel_url(url)) is None:
         connection_class = parse_url(url).get("connection_class", redis.Connection)  # type: ignore[no-untyped-call]  # redis-py has none here
-        options["connection_class"] = _leaving(connection_class)
+        options["connection_class"] = _with_disconnect(connection_class)
         return redis.Redis.from_url(url, socket_timeout=socket_timeout, **options)
     options["socket_timeout"] = min(socket_timeout, FAILOVER_SOCKET_TIMEOUT_SECONDS)
     options |= _connection_options(sentinel.primary_url)
     managed = SentinelManagedSSLConnection if options.get("ssl") else SentinelManagedConnection
-    options["connection_class"] = _leaving(managed)
+    options["connection_class"] = _with_disconnect(managed)
     finder: Any = _PrimaryFinder(sentinel.hosts, sentinel_kwargs=_sentinel_options(sentinel))  # type: ignore[no-untyped-call]
     client: redis.Redis = finder.master_for(sentinel.service, **options)
     return client
@@ -103,7 +103,7 @@ def says_cannot_write(error: BaseException) -> bool:
     return isinstance(error, redis.ReadOnlyError) or str(error).startswith(_CANNOT_WRITE_ERRORS)
 
 
-class _Leaving:
+class _DisconnectIfCannotWrite:
     """Mixin for connections of redis-py: close the connection after an error that says that the server cannot write.
 
     The command, or the pipeline, still reads its other replies.
@@ -121,9 +121,9 @@ class _Leaving:
 
 
 @cache
-def _leaving(base: type[Any]) -> type[Any]:
-    """Return a subclass of `base`, a connection class of redis-py, with the mixin `_Leaving`."""
-    return type(f"Leaving{base.__name__}", (_Leaving, base), {})
+def _with_disconnect(base: type[Any]) -> type[Any]:
+    """Return a subclass of `base`, a connection class of redis-py, with the mixin `_DisconnectIfCannotWrite`."""
+    return type(f"DisconnectIfCannotWrite{base.__name__}", (_DisconnectIfCannotWrite, base), {})
 
 
 def _connection_options(url: str) -> dict[str, Any]:

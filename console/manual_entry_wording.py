@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from payments.journeys.linking import Linked
-    from payments.journeys.manual_entries import PostedEntry, Reversed
+    from payments.journeys.linking import LinkChange
+    from payments.journeys.manual_entries import PostedEntry, ReversalResult
 
 
 def posted_message(posted: PostedEntry) -> str:
@@ -20,7 +20,7 @@ def posted_message(posted: PostedEntry) -> str:
     return f"Entry {entry.id} of patient {content.patient_id}: posted {amount}{linked}."
 
 
-def reversed_message(done: Reversed) -> str:
+def reversed_message(done: ReversalResult) -> str:
     """Return the message for an entry that was reversed."""
     if done.was_reversed_before:
         return f"Entry {done.entry.id} was reversed before by entry {done.reversal.id}; nothing was changed."
@@ -29,19 +29,19 @@ def reversed_message(done: Reversed) -> str:
     return f"Entry {done.entry.id} reversed by entry {done.reversal.id}: posted {amount}."
 
 
-def linked_message(entry_id: int, done: Linked) -> str:
+def linked_message(entry_id: int, done: LinkChange) -> str:
     """Return the message for an entry that was linked to a payment."""
     if done.was_changed_before:
         return f"Entry {entry_id} was linked to {done.payment} before; nothing was changed."
     return f"Entry {entry_id} linked to {done.payment}. {_difference(done)}"
 
 
-def unlinked_message(entry_id: int, done: Linked) -> str:
+def unlinked_message(entry_id: int, done: LinkChange) -> str:
     """Return the message for an entry whose link to a payment was ended."""
     return f"Entry {entry_id} unlinked from {done.payment}. {_difference(done)}"
 
 
-def _difference(done: Linked) -> str:
+def _difference(done: LinkChange) -> str:
     if done.is_settled:
         return "No difference remains."
     return f"Remaining difference: {done.difference:,}."

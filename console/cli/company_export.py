@@ -44,7 +44,7 @@ def export(company_id: str, folder: Path, wait_seconds: float) -> tuple[Manifest
             _wait_until_imported(context, company_id, wait_seconds)
         with transaction(database) as tx:
             if before is not None:
-                company_export.check_is_of_move(tx, company_id, before.move_id)
+                company_export.check_is_current_move(tx, company_id, before.move_id)
                 return before, False
             move_id = company_export.mark_left(tx, company_id, datetime.now(UTC), current_user())
         _wait_for_older_writers(database)

@@ -125,7 +125,7 @@ def reverse(
     from payments.store.db.connection import transaction
 
     now, who = datetime.now(UTC), current_user()
-    request = manual_entries.Reversal(entry_id, reason, deposit_date)
+    request = manual_entries.ReversalRequest(entry_id, reason, deposit_date)
     with open_database() as opened:
         if dry_run or must_ask(yes=yes):
             with transaction(opened) as tx:
@@ -161,7 +161,7 @@ def unlink(
     from payments.journeys import linking, manual_entries
 
     with open_transaction() as tx:
-        done = linking.unlink(tx, linking.Unlinking(entry_id, reason), datetime.now(UTC), current_user())
+        done = linking.unlink(tx, linking.UnlinkRequest(entry_id, reason), datetime.now(UTC), current_user())
         _audit(tx, "unlinked manual entry", manual_entries.show(tx, entry_id).entry)
         print_line(unlinked_message(entry_id, done))
 

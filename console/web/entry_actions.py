@@ -4,8 +4,8 @@ from console.manual_entry_wording import linked_message, posted_message, reverse
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from payments.journeys import linking, manual_entries
-from payments.journeys.linking import Linked, LinkRequest, Unlinking
-from payments.journeys.manual_entries import EntryError, EntryRequest, PostedEntry, Reversal, Reversed
+from payments.journeys.linking import LinkChange, LinkRequest, UnlinkRequest
+from payments.journeys.manual_entries import EntryError, EntryRequest, PostedEntry, ReversalRequest, ReversalResult
 from payments.store.db.connection import Transaction
 
 
@@ -17,7 +17,7 @@ def post(context: RequestContext, request: EntryRequest) -> PostedEntry:
     return posted
 
 
-def reverse(context: RequestContext, request: Reversal) -> Reversed:
+def reverse(context: RequestContext, request: ReversalRequest) -> ReversalResult:
     """Reverse a manual entry. Raises EntryError if refused, PageError (404) if the user cannot see the entry."""
     with context.transaction() as tx:
         entry = visible_entry(tx, context, request.entry_id)
@@ -27,7 +27,7 @@ def reverse(context: RequestContext, request: Reversal) -> Reversed:
     return done
 
 
-def link(context: RequestContext, request: LinkRequest) -> Linked:
+def link(context: RequestContext, request: LinkRequest) -> LinkChange:
     """Link an entry to a payment. Raises EntryError if refused, PageError (404) if the user cannot see the entry."""
     with context.transaction() as tx:
         entry = visible_entry(tx, context, request.entry_id)
@@ -36,7 +36,7 @@ def link(context: RequestContext, request: LinkRequest) -> Linked:
     return done
 
 
-def unlink(context: RequestContext, request: Unlinking) -> Linked:
+def unlink(context: RequestContext, request: UnlinkRequest) -> LinkChange:
     """End the link of an entry. Raises EntryError if refused, PageError (404) if the user cannot see the entry."""
     with context.transaction() as tx:
         entry = visible_entry(tx, context, request.entry_id)

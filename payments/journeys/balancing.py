@@ -67,8 +67,8 @@ def lines_of_group(
 ) -> Iterator[BalancedLine]:
     """Yield the lines of a group of the balance, sorted by their keys.
 
-    The group EMR also has the lines on which the EMR and Billing agree. The arguments besides `group` and the errors
-    are those of `differing_lines`.
+    The group EMR also has the lines on which the EMR and Billing agree. The other arguments, and the errors, are those
+    of `differing_lines`.
     """
     if group is not LineGroup.EMR:
         yield from (line for line in differing_lines(tx, balance_filter, log) if group in line.groups)

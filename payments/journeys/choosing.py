@@ -39,10 +39,10 @@ def choose_scope(tx: Transaction, scope: Scope, choice: ScopeChoice) -> Scope:
     """Return the part of a scope that belongs to the chosen company and clinic.
 
     - Raises OutOfScopeError if a limited scope does not include the company or the clinic.
-    - Raises UnknownNameError if Billing does not have the company or the clinic. So the report of a misspelt clinic is
-      never empty and never looks balanced.
-    - Raises AmbiguousIdError if several companies of the scope have the clinic, or a patient with the chosen id. So a
-      report never adds up the payments of different clinics or people.
+    - Raises UnknownNameError if Billing does not have the company or the clinic. Otherwise, the report of a misspelt
+      clinic would be empty and look balanced.
+    - Raises AmbiguousIdError if several companies of the scope have the clinic, or a patient with the chosen id.
+      Otherwise, a report would add up the payments of different clinics or people.
     """
     narrowed = _company_scope(tx, scope, choice.company)
     if choice.clinic is not None:

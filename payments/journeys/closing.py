@@ -1,7 +1,7 @@
 """Close a company's month (rule D7): schedule it, close it, and verify the stored totals.
 
-A close takes two transactions. The first one sets the state CLOSING. It waits for the imports that have locked the
-month, and later imports wait for the close. When the second one adds up the ledger, no import writes to the month.
+A close takes two transactions. The first one waits for the imports that have locked the month, and sets the state
+CLOSING, for which later imports wait. When the second one adds up the ledger, no import writes to the month.
 """
 
 from datetime import datetime
@@ -39,7 +39,7 @@ def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who:
     Locks the month's row. Raises ClosingError if Billing has no such company, if the month has not ended, if it is
     CLOSING, if it is closed or counts as closed, or if an earlier month with entries is not closed.
     """
-    _check_is_here(tx, company_id, month)
+    _check_has_not_moved(tx, company_id, month)
     state = month_close.lock_state(tx, company_id, month)
     _check_may_close(tx, company_id, month, state, now)
     if state is MonthState.CLOSING:
@@ -54,7 +54,7 @@ def cancel(tx: Transaction, company_id: str, month: Month, now: datetime, who: s
 
     Locks the month's row. Raises ClosingError if the month is not SCHEDULED.
     """
-    _check_is_here(tx, company_id, month)
+    _check_has_not_moved(tx, company_id, month)
     state = month_close.lock_state(tx, company_id, month)
     if state is not MonthState.SCHEDULED:
         raise ClosingError(company_id, month, f"it is {state.lower()}; only a scheduled month can be cancelled")
@@ -83,7 +83,7 @@ def begin_close(tx: Transaction, company_id: str, month: Month, now: datetime, w
     Raises ClosingError if Billing has no such company, if the month has not ended, if it is closed or counts as closed,
     or if an earlier month with entries is not closed.
     """
-    _check_is_here(tx, company_id, month)
+    _check_has_not_moved(tx, company_id, month)
     state = month_close.lock_states_through(tx, company_id, month)
     _check_may_close(tx, company_id, month, state, now)
     if state is not MonthState.CLOSING:
@@ -181,7 +181,7 @@ def _is_scheduled_before_today(tx: Transaction, month: MonthToClose, now: dateti
         return True
 
 
-def _check_is_here(tx: Transaction, company_id: str, month: Month) -> None:
+def _check_has_not_moved(tx: Transaction, company_id: str, month: Month) -> None:
     if not company_moves.has_not_moved(tx, company_id):
         raise ClosingError(company_id, month, "the company has moved to another installation")
 

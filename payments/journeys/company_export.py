@@ -37,7 +37,7 @@ def check_has_company(tx: Transaction, company_id: str) -> None:
     _lock_company(tx, company_id)
 
 
-def check_is_of_move(tx: Transaction, company_id: str, move_id: UUID) -> None:
+def check_is_current_move(tx: Transaction, company_id: str, move_id: UUID) -> None:
     """Raise MoveError unless `move_id`, which was read from an export, is the company's current move.
 
     Locks the company's row.

@@ -86,7 +86,9 @@ def begin_insert(tx: Transaction, manifest: Manifest, now: datetime, who: str) -
 def insert_rows(
     tx: Transaction, manifest: Manifest, exported: ExportedTable, blocks: Iterable[bytes], shifts: Mapping[str, int]
 ) -> None:
-    """Insert the rows of a table from `blocks`. `shifts` maps each table to the result of `reserve_row_ids`.
+    """Insert the rows of an exported table. `blocks` are the rows as `company_export.copy_rows` yielded them.
+
+    `shifts` maps the name of each table to the result of `reserve_row_ids`.
 
     Raises MoveError if rows are missing, or if a row belongs or refers to another company.
     """

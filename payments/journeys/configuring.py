@@ -83,7 +83,7 @@ def set_company(
     """
     if update.timezone is not None and not timezones.is_timezone_known(tx, check_timezone(update.timezone)):
         raise TimezoneError(update.timezone)
-    _check_is_here(tx, update.company_id)
+    _check_has_not_moved(tx, update.company_id)
     clinics.create_companies(tx, [update.company_id], default_timezone)
     if confirmation.confirm(tx, NamedClinic(update.company_id, None), now, who):
         audit.add(tx, AuditEntry(now, who, "confirmed company", update.company_id, company_id=update.company_id))
@@ -111,7 +111,7 @@ def set_clinic(
     Raises ClinicOfOtherCompanyError if another company has a clinic with this id, ChangedMeanwhileError if the settings
     are not those that the user saw, and MoveError if the company has moved to another installation.
     """
-    _check_is_here(tx, update.company_id)
+    _check_has_not_moved(tx, update.company_id)
     if update.key not in clinics.load_or_create(tx, [update.key], default_timezone):
         raise ClinicOfOtherCompanyError(update.clinic_id)
     clinics.lock(tx, [update.key])
@@ -130,7 +130,7 @@ def set_clinic(
     return _clinic_row(update.key, settings)
 
 
-def _check_is_here(tx: Transaction, company_id: str) -> None:
+def _check_has_not_moved(tx: Transaction, company_id: str) -> None:
     if not company_moves.has_not_moved(tx, company_id):
         raise MoveError(f"company {company_id} has moved to another installation; nothing was changed")
 

@@ -39,7 +39,7 @@ def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope:
     """
     _check_exists(tx, named, scope)
     _check_has_not_left(tx, named.company_id)
-    if not may_restore(scope) and confirmation.lock_closed(tx, named.company_id):
+    if not may_restore(scope) and confirmation.lock_retired_or_arriving(tx, named.company_id):
         raise ConfirmationError(
             f"company {named.company_id} is retired or is being imported; only a user of all companies can confirm it"
         )

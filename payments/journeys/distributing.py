@@ -123,9 +123,9 @@ def distribute_queued(
 
 
 def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult], scope: Scope) -> dict[SourceId, str]:
-    """Return the keys of the payments with allocations in `moved`, by line id. The keys are printed as in `scope`.
+    """Return the printed keys of the payments with allocations in `moved`, by the row id of their line.
 
-    Manual entries that belong to no payment are omitted.
+    The keys are printed as users with this scope see them. Manual entries that belong to no payment are omitted.
     """
     sources = (allocation.source for each in moved for _, allocation in each.allocations)
     found = lines.printed_keys(tx, (each for each in sources if isinstance(each, int)), scope)
@@ -142,7 +142,7 @@ def show_account(
 def show_allocations(
     tx: Transaction, row: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> Iterator[AllocationRow]:
-    """Yield the allocations of an account in order, for the payments in a scope."""
+    """Yield the allocations of an account, oldest first, for the payments in a scope."""
     return account.allocations(tx, row, scope, as_of)
 
 

@@ -59,7 +59,7 @@ def replay_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
     moved = company_moves.moved_companies(tx)
     missing = [
         entry
-        for entry in dead_letters.without_stored(tx, entries, run.keyring)
+        for entry in dead_letters.unstored_entries(tx, entries, run.keyring)
         if named_company(entry.body) not in moved
     ]
     return import_events(tx, missing, replace(run, is_replay=True)) if missing else ImportStats()
@@ -146,9 +146,9 @@ def _record_and_lock(
 ) -> tuple[dict[EventKey, LineEventContent], dict[LineKey, Line], "_SavedPatients"]:
     """Record the events and save the patients. Lock the lines of the batch and the lines that wait for its patients.
 
-    Return the events that were processed before with their content at that time, the locked lines by key, and the
-    result of saving the patients. The events of a retry are not recorded again. A small batch that saves no patient and
-    refers to known patients only is recorded and locked in one round trip.
+    Return three results: the events that were processed before, with the content that they had then; the locked lines
+    by key; and the result of saving the patients. The events of a retry are not recorded again. A small batch that
+    saves no patient and refers to known patients only is recorded and locked in one round trip.
     """
     added = {} if is_retry else batch.content_by_event
     keys = {each.event.key for each in batch.lines}

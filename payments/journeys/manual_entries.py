@@ -30,10 +30,10 @@ from payments.store.ledger import (
     manual_entries,
     months,
 )
-from payments.store.ledger.linked_entries import Linked
-from payments.store.ledger.manual_entries import Posting, RequestIdentity, StoredEntry
+from payments.store.ledger.linked_entries import LinkChange
+from payments.store.ledger.manual_entries import PostingStamp, RequestIdentity, StoredEntry
 
-__all__ = ["EntryDraft", "EntryError", "EntryPurpose", "LinkTarget", "Linked", "ManualEntry", "StoredEntry"]
+__all__ = ["EntryDraft", "EntryError", "EntryPurpose", "LinkChange", "LinkTarget", "ManualEntry", "StoredEntry"]
 
 
 class EntryRequest(NamedTuple):
@@ -78,10 +78,10 @@ def post(tx: Transaction, request: EntryRequest, now: datetime, who: str, scope:
     entry = _complete(tx, request.draft._replace(company_id=company_id), line, today, scope)
     _check_place(tx, entry, scope)
     if line is not None:
-        linked_entries.check_belongs(entry, line)
+        linked_entries.check_linkable(entry, line)
     check_entry(entry, today)
     check_month(tx, company_id, entry.deposit_date)
-    stamp = Posting(today, now, who)
+    stamp = PostingStamp(today, now, who)
     entry_id = manual_entries.add(tx, entry, identity, stamp)
     distribution_queue.enqueue(tx, {(company_id, entry.patient_id)}, now)
     if line is None or request.target is None:
@@ -92,7 +92,7 @@ def post(tx: Transaction, request: EntryRequest, now: datetime, who: str, scope:
     return PostedEntry(stored, linked_entries.payment_of(tx, stored, scope))
 
 
-class Reversal(NamedTuple):
+class ReversalRequest(NamedTuple):
     """A request to reverse the manual entry `entry_id`, with the reason.
 
     `deposit_date` defaults to the deposit date of the entry or, if the month of that date is not open, to today.
@@ -103,7 +103,7 @@ class Reversal(NamedTuple):
     deposit_date: date | None = None
 
 
-class Reversed(NamedTuple):
+class ReversalResult(NamedTuple):
     """An entry that was reversed, and the entry `reversal` that reverses it.
 
     `was_reversed_before` is True if an earlier call reversed the entry. Nothing was changed then.
@@ -114,35 +114,37 @@ class Reversed(NamedTuple):
     was_reversed_before: bool = False
 
 
-def reverse(tx: Transaction, reversal: Reversal, now: datetime, who: str, scope: Scope = EVERYTHING) -> Reversed:
+def reverse(
+    tx: Transaction, request: ReversalRequest, now: datetime, who: str, scope: Scope = EVERYTHING
+) -> ReversalResult:
     """Reverse a manual entry: post an opposite entry that refers to it, and end the entry's link to its payment.
 
     A second call changes nothing. Raises EntryError if the reason is blank, if the entry is itself a reversal, or if
     the month of the deposit date is not open.
     """
-    reason = reversal.reason.strip()
+    reason = request.reason.strip()
     if not reason:
         raise EntryError("a reason is needed to reverse an entry")
-    manual_entries.lock(tx, str(reversal.entry_id))
-    entry = manual_entries.find(tx, reversal.entry_id, scope)
+    manual_entries.lock(tx, str(request.entry_id))
+    entry = manual_entries.find(tx, request.entry_id, scope)
     if entry.reversed_by is not None:
-        return Reversed(entry, manual_entries.find(tx, entry.reversed_by), was_reversed_before=True)
+        return ReversalResult(entry, manual_entries.find(tx, entry.reversed_by), was_reversed_before=True)
     if entry.reverses is not None:
         raise EntryError(f"entry {entry.id} reverses entry {entry.reverses}; post another entry instead")
     company_id, today = entry.content.company_id, clinics.local_date(tx, entry.content.company_id, now)
-    manual_entries.check_is_here(tx, company_id)
-    stamp = Posting(today, now, who, reverses=entry.id)
+    manual_entries.check_has_not_moved(tx, company_id)
+    stamp = PostingStamp(today, now, who, reverses=entry.id)
     if entry.line_ref is not None:
         linked_entries.detach(tx, entry, reason, stamp)
-    day = reversal.deposit_date or entry.content.deposit_date
-    if reversal.deposit_date is None and not _is_open(tx, company_id, day):
+    day = request.deposit_date or entry.content.deposit_date
+    if request.deposit_date is None and not _is_open(tx, company_id, day):
         day = today
     content = entry.content._replace(amount=-entry.content.amount, deposit_date=day, reason=reason)
     check_day(day, today)
     check_month(tx, company_id, day)
     added = manual_entries.add(tx, content, RequestIdentity(f"reversal of {entry.id}", b""), stamp)
     distribution_queue.enqueue(tx, {(company_id, content.patient_id)}, now)
-    return Reversed(manual_entries.find(tx, entry.id), manual_entries.find(tx, added))
+    return ReversalResult(manual_entries.find(tx, entry.id), manual_entries.find(tx, added))
 
 
 def show(tx: Transaction, entry_id: int, scope: Scope = EVERYTHING) -> PostedEntry:
@@ -209,4 +211,4 @@ def _check_place(tx: Transaction, entry: ManualEntry, scope: Scope) -> None:
         raise EntryError(f"there is no clinic {entry.clinic_id} in company {entry.company_id}")
     if not manual_entries.has_patient(tx, entry.company_id, entry.patient_id):
         raise EntryError(f"there is no patient {entry.patient_id} in company {entry.company_id}")
-    manual_entries.check_is_here(tx, entry.company_id)
+    manual_entries.check_has_not_moved(tx, entry.company_id)

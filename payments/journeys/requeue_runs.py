@@ -78,7 +78,10 @@ def list_runs(tx: Transaction, scope: Scope, before: int | None, limit: int) -> 
 
 
 def read_outcome(tx: Transaction, run: RequeueRun) -> Sequence[ResultCount]:
-    """Return the results of the payments that a run has requeued: the current results until the outcome is stored."""
+    """Return the results of the payments that a run has requeued.
+
+    These are the stored outcome of the run or, until it is stored, the current results.
+    """
     return run.outcome if run.outcome is not None else requeue_items.count_results(tx, run.id)
 
 

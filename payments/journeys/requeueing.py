@@ -140,7 +140,7 @@ def expected_result(group: RequeueGroup, reason: Reason | None) -> RequeueResult
         return RequeueResult.NOT_SENT
     if not (group.is_sent and group.has_amount):
         return RequeueResult.NOTHING_TO_POST
-    if not group.is_due:
+    if not group.has_amount_due:
         return RequeueResult.ZERO_DUE
     if not group.is_patient_known:
         return RequeueResult.PATIENT_NOT_FOUND

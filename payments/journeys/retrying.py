@@ -1,4 +1,4 @@
-"""Re-evaluate held lines, postpone failed lines, and dead-letter entries whose attempts all failed."""
+"""Re-evaluate held lines, postpone failed lines, and store entries whose attempts all failed as dead letters."""
 
 from collections.abc import Sequence
 

@@ -6,8 +6,8 @@ from payments.contract.event import ChargeType, Event, Method
 from payments.contract.money import dollars
 from payments.core.scope import EVERYTHING
 from payments.journeys import adjusting, configuring, linking, manual_entries, noting, undoing
-from payments.journeys.linking import LinkRequest, Unlinking
-from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget, Reversal
+from payments.journeys.linking import LinkRequest, UnlinkRequest
+from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget, ReversalRequest
 from payments.journeys.noting import NewNote, NoteSubject
 from payments.journeys.undoing import UndoRequest
 from payments.store.db.connection import Database, transaction
@@ -76,9 +76,9 @@ def _post_by_hand(office: Office, exception_id: int) -> None:
         if key == "linked":
             request = LinkRequest(posted.id, LinkTarget(finding_id=exception_id))
             linking.link(office.tx, request, office.now, BILLER)
-            linking.unlink(office.tx, Unlinking(posted.id, "another payment"), office.now, BILLER)
+            linking.unlink(office.tx, UnlinkRequest(posted.id, "another payment"), office.now, BILLER)
         else:
-            manual_entries.reverse(office.tx, Reversal(posted.id, "typed twice"), office.now, BILLER)
+            manual_entries.reverse(office.tx, ReversalRequest(posted.id, "typed twice"), office.now, BILLER)
 
 
 def _import_june(office: Office, ids: dict[str, str]) -> None:

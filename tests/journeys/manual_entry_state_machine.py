@@ -13,8 +13,8 @@ from payments.contract.money import dollars
 from payments.core.manual_entry import EntryDraft, EntryError, EntryPurpose
 from payments.journeys import balancing, linking, manual_entries
 from payments.journeys.balancing import BalanceFilter
-from payments.journeys.linking import LinkRequest, LinkTarget, Unlinking
-from payments.journeys.manual_entries import EntryRequest, Reversal
+from payments.journeys.linking import LinkRequest, LinkTarget, UnlinkRequest
+from payments.journeys.manual_entries import EntryRequest, ReversalRequest
 from payments.store.db.connection import Transaction
 from tests.builders.office import BILLER
 from tests.journeys.office_state_machine import OfficeStateMachine
@@ -91,13 +91,13 @@ class ManualEntryStateMachine(OfficeStateMachine):
     @precondition(lambda self: self.entries())
     @rule(entry=which_one)
     def unlink_entry(self, entry: int) -> None:
-        request = Unlinking(self.chosen(entry), "another payment")
+        request = UnlinkRequest(self.chosen(entry), "another payment")
         self.unless_refused(lambda: linking.unlink(self.tx, request, self.office.now, BILLER))
 
     @precondition(lambda self: self.entries())
     @rule(entry=which_one)
     def reverse_entry(self, entry: int) -> None:
-        request = Reversal(self.chosen(entry), "typed twice")
+        request = ReversalRequest(self.chosen(entry), "typed twice")
         self.unless_refused(lambda: manual_entries.reverse(self.tx, request, self.office.now, BILLER))
 
     @invariant()

@@ -7,8 +7,8 @@ from payments.contract.money import dollars
 from payments.core.manual_entry import EntryDraft, EntryPurpose
 from payments.journeys import balancing, linking, manual_entries, reporting
 from payments.journeys.balancing import BalanceFilter
-from payments.journeys.linking import LinkRequest, Unlinking
-from payments.journeys.manual_entries import EntryRequest, LinkTarget, PostedEntry, Reversal
+from payments.journeys.linking import LinkRequest, UnlinkRequest
+from payments.journeys.manual_entries import EntryRequest, LinkTarget, PostedEntry, ReversalRequest
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from tests.builders.events import paid, saved_payment
 from tests.builders.office import BILLER, Office
@@ -39,20 +39,20 @@ def post(office: Office, posted: EntryDraft, key: str = "1", target: LinkTarget 
     return result
 
 
-def reverse(office: Office, entry_id: int, **more: object) -> manual_entries.Reversed:
-    done = manual_entries.reverse(office.tx, Reversal(entry_id, "typed twice", **more), office.now, BILLER)
+def reverse(office: Office, entry_id: int, **more: object) -> manual_entries.ReversalResult:
+    done = manual_entries.reverse(office.tx, ReversalRequest(entry_id, "typed twice", **more), office.now, BILLER)
     office.run_sweeps()
     return done
 
 
-def link(office: Office, entry_id: int, target: LinkTarget) -> linking.Linked:
+def link(office: Office, entry_id: int, target: LinkTarget) -> linking.LinkChange:
     done = linking.link(office.tx, LinkRequest(entry_id, target), office.now, BILLER)
     office.run_sweeps()
     return done
 
 
-def unlink(office: Office, entry_id: int) -> linking.Linked:
-    done = linking.unlink(office.tx, Unlinking(entry_id, "another payment"), office.now, BILLER)
+def unlink(office: Office, entry_id: int) -> linking.LinkChange:
+    done = linking.unlink(office.tx, UnlinkRequest(entry_id, "another payment"), office.now, BILLER)
     office.run_sweeps()
     return done
 

@@ -10,7 +10,14 @@ from payments.contract.event import ChargeType, Method
 from payments.contract.money import dollars
 from payments.journeys import linking, manual_entries
 from payments.journeys.linking import LinkRequest
-from payments.journeys.manual_entries import EntryDraft, EntryError, EntryPurpose, EntryRequest, LinkTarget, Reversal
+from payments.journeys.manual_entries import (
+    EntryDraft,
+    EntryError,
+    EntryPurpose,
+    EntryRequest,
+    LinkTarget,
+    ReversalRequest,
+)
 from payments.store.db.connection import Database, transaction
 from tests.builders.office import BILLER
 from tests.journeys.test_concurrent_exceptions import NOW, ClosedAprilLedger
@@ -56,7 +63,7 @@ def test_clicks_at_the_same_time_post_and_reverse_once(shared_database: Database
 
     assert amounts(ledger) == ["10.00"]
     assert sorted(each.was_posted_before for each in posted) == [False] + [True] * (CLICKS - 1)
-    reversal = Reversal(posted[0].entry.id, "typed twice")
+    reversal = ReversalRequest(posted[0].entry.id, "typed twice")
     clicked(ledger, lambda tx: manual_entries.reverse(tx, reversal, NOW, BILLER))
     assert amounts(ledger) == ["10.00", "-10.00"]
 

@@ -21,8 +21,8 @@ from console.web.filters import ReportQuery, RowId, report_query
 from console.web.schemas import PROBLEMS, Rows, success_response
 from console.web.strictness import StrictBodyRoute
 from payments.journeys import manual_entries
-from payments.journeys.linking import Linked, LinkRequest, Unlinking
-from payments.journeys.manual_entries import LinkTarget, PostedEntry, Reversal
+from payments.journeys.linking import LinkChange, LinkRequest, UnlinkRequest
+from payments.journeys.manual_entries import LinkTarget, PostedEntry, ReversalRequest
 
 router = APIRouter(prefix="/api", responses=PROBLEMS, route_class=StrictBodyRoute)
 
@@ -62,7 +62,7 @@ def show(entry_id: RowId, context: Viewer) -> Response:
 @router.post("/entries/{entry_id}/reverse", responses=success_response(EntryResult))
 def reverse(entry_id: RowId, body: ReversalBody, context: EntryPoster) -> Response:
     """Reverse a manual entry: post an opposite entry, and return it. A second call changes nothing."""
-    done = entry_actions.reverse(context, Reversal(entry_id, body.reason, body.deposit_date))
+    done = entry_actions.reverse(context, ReversalRequest(entry_id, body.reason, body.deposit_date))
     return JSONResponse({"entry": _json(PostedEntry(done.reversal)), "before": done.was_reversed_before})
 
 
@@ -75,7 +75,7 @@ def link(entry_id: RowId, body: LinkBody, context: EntryPoster) -> Response:
 @router.post("/entries/{entry_id}/unlink", responses=success_response(LinkResult))
 def unlink(entry_id: RowId, body: UnlinkBody, context: EntryPoster) -> Response:
     """End the link of a manual entry to a payment."""
-    return _link_result(entry_actions.unlink(context, Unlinking(entry_id, body.reason)))
+    return _link_result(entry_actions.unlink(context, UnlinkRequest(entry_id, body.reason)))
 
 
 def _json(posted: PostedEntry) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _json(posted: PostedEntry) -> dict[str, Any]:
     return {key: to_json_value(record[key]) for key in MANUAL_ENTRIES.keys}
 
 
-def _link_result(done: Linked) -> Response:
+def _link_result(done: LinkChange) -> Response:
     return JSONResponse(
         {
             "payment": done.payment,

@@ -17,13 +17,13 @@ from console.web.pages.choices import list_offered_ids
 from payments.contract.event import ChargeType, Method
 from payments.core.finding import FindingReason, FindingStatus
 from payments.journeys import reporting
-from payments.journeys.linking import LinkRequest, Unlinking
+from payments.journeys.linking import LinkRequest, UnlinkRequest
 from payments.journeys.manual_entries import (
     EntryPurpose,
     EntryRequest,
     LinkTarget,
     PostedEntry,
-    Reversal,
+    ReversalRequest,
 )
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.store.db.connection import Transaction
@@ -120,7 +120,7 @@ def show(entry_id: RowId, context: Viewer) -> Response:
 @router.post("/entries/{entry_id}/reverse")
 def reverse(entry_id: RowId, form: Annotated[_ReversalForm, Form()], context: EntryPoster) -> Response:
     """Reverse a manual entry."""
-    done = entry_actions.reverse(context, Reversal(entry_id, form.reason, form.deposit_date))
+    done = entry_actions.reverse(context, ReversalRequest(entry_id, form.reason, form.deposit_date))
     return context.redirect(f"/entries/{entry_id}", reversed_message(done))
 
 
@@ -134,7 +134,7 @@ def link(entry_id: RowId, form: Annotated[_LinkForm, Form()], context: EntryPost
 @router.post("/entries/{entry_id}/unlink")
 def unlink(entry_id: RowId, form: Annotated[_UnlinkForm, Form()], context: EntryPoster) -> Response:
     """End the link of a manual entry to a payment."""
-    done = entry_actions.unlink(context, Unlinking(entry_id, form.reason))
+    done = entry_actions.unlink(context, UnlinkRequest(entry_id, form.reason))
     return context.redirect(f"/entries/{entry_id}", unlinked_message(entry_id, done))
 
 

@@ -107,7 +107,7 @@ def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list
     return [_to_dead_letter(row) for row in added.mappings()]
 
 
-def without_stored(tx: Transaction, entries: Sequence[StreamEntry], keyring: Keyring) -> list[StreamEntry]:
+def unstored_entries(tx: Transaction, entries: Sequence[StreamEntry], keyring: Keyring) -> list[StreamEntry]:
     """Return the entries whose bodies are not stored as dead letters, open or closed.
 
     If no signatures are checked, it is unknown whether an entry is authentic. An entry is then also omitted if its body

@@ -25,7 +25,7 @@ class RequeueGroup(NamedTuple):
     """A group of lines that would get the same result from a requeue. `total` is the sum of the lines in dollars.
 
     `month` is the first day of the month of their transaction dates. It is None if only deletions of the lines have
-    arrived. `month_state` is the state of this month. `is_due` is False if the Amount Due of the lines is 0.00.
+    arrived. `month_state` is the state of this month. `has_amount_due` is False if the Amount Due of the lines is 0.00.
     `has_amount` is False if their amount paid is 0.00.
     """
 
@@ -36,7 +36,7 @@ class RequeueGroup(NamedTuple):
     reason: Reason | None
     month: date | None
     is_sent: bool
-    is_due: bool
+    has_amount_due: bool
     has_amount: bool
     is_patient_known: bool
     month_state: MonthState
@@ -78,20 +78,21 @@ _GROUPS_QUERY = f"""
 WITH selected AS (
     SELECT company_id, clinic_id, patient_id, charge_type, internal_payment, reason,
         date_trunc('month', transaction_date)::date AS month, coalesce(paid, false) AND NOT deleted AS is_sent,
-        coalesce(amount_due, 0) <> 0 AS is_due,
+        coalesce(amount_due, 0) <> 0 AS has_amount_due,
         CASE WHEN deleted THEN 0.00 ELSE coalesce(amount_paid, 0.00) END AS amount
     FROM lines WHERE {LINE_IS_CURRENT} {{0}}
 ),
 grouped AS (
-    SELECT selected.company_id, clinic_id, charge_type, internal_payment, reason, month, is_sent, is_due,
+    SELECT selected.company_id, clinic_id, charge_type, internal_payment, reason, month, is_sent, has_amount_due,
         amount <> 0 AS has_amount, patients.known_at IS NOT NULL AS is_patient_known, count(*) AS line_count,
         sum(amount) AS total
     FROM selected LEFT JOIN patients
         ON patients.company_id = selected.company_id AND patients.patient_id = selected.patient_id
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 )
-SELECT grouped.company_id, clinic_id, charge_type, internal_payment, reason, grouped.month, is_sent, is_due, has_amount,
-    is_patient_known, CASE WHEN coalesce(grouped.month <= months_closed_through(grouped.company_id), false)
+SELECT grouped.company_id, clinic_id, charge_type, internal_payment, reason, grouped.month, is_sent,
+    has_amount_due, has_amount, is_patient_known,
+    CASE WHEN coalesce(grouped.month <= months_closed_through(grouped.company_id), false)
         THEN 'CLOSED' ELSE coalesce(company_months.state, 'OPEN') END AS month_state, line_count, total
 FROM grouped LEFT JOIN company_months
     ON company_months.company_id = grouped.company_id AND company_months.month = grouped.month

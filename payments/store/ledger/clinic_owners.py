@@ -27,7 +27,7 @@ def refusal_message(clinic_id: str) -> str:
     return f"clinic {clinic_id} belongs to another company"
 
 
-def without_taken(tx: Transaction, keys: Iterable[ClinicKey]) -> list[ClinicKey]:
+def available_keys(tx: Transaction, keys: Iterable[ClinicKey]) -> list[ClinicKey]:
     """Return the keys whose clinic id does not belong to another company.
 
     An id belongs to the company that has it in Billing. A new id belongs to the company of the first key with this id.

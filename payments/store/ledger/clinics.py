@@ -109,7 +109,7 @@ def create(tx: Transaction, keys: Iterable[ClinicKey], default_timezone: str) ->
     A clinic whose id another company has is neither created nor returned.
     """
     missing = sorted(set(keys))
-    if not missing or not (missing := clinic_owners.without_taken(tx, missing)):
+    if not missing or not (missing := clinic_owners.available_keys(tx, missing)):
         return {}
     create_companies(tx, (key.company_id for key in missing), default_timezone)
     tx.execute(

@@ -180,7 +180,7 @@ def exists(tx: Transaction, named: NamedClinic) -> bool:
     return bool(found.scalar_one())
 
 
-def lock_closed(tx: Transaction, company_id: str) -> bool:
+def lock_retired_or_arriving(tx: Transaction, company_id: str) -> bool:
     """Lock a company, and return whether it is retired or arriving. Locks: its row FOR NO KEY UPDATE."""
     query = (
         "SELECT retired_at IS NOT NULL OR move_state IS NOT DISTINCT FROM 'arriving' FROM companies "

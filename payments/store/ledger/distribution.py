@@ -100,7 +100,7 @@ def _source_columns(source: SourceId) -> dict[str, int | None]:
     return {"line_ref": source, "entry_ref": None}
 
 
-def _source(line_ref: int | None, entry_ref: int | None) -> SourceId:
+def _source_id(line_ref: int | None, entry_ref: int | None) -> SourceId:
     """Return the source of an entry or of an allocation: its line or, if it belongs to no line, its manual entry."""
     if line_ref is not None:
         return line_ref
@@ -164,7 +164,7 @@ def _load_credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
             amount=row.amount,
             entry_id=row.first_entry_id,
         )
-        groups[row.company_id, row.patient_id][_source(row.line_ref, row.entry_ref)].append(group)
+        groups[row.company_id, row.patient_id][_source_id(row.line_ref, row.entry_ref)].append(group)
         if row.refund_of:
             refunds[row.line_ref] = row.refund_of
     refunded = _refunded_lines(tx, groups.values(), refunds) if refunds else {}
@@ -229,7 +229,7 @@ def _load_applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
         charge_key = ChargeKey(row.company_id, row.clinic_id, row.charge_id)
         applied[row.company_id, row.patient_id].append(
             AppliedAmount(
-                _source(row.line_ref, row.entry_ref), charge_key, row.amount or ZERO, allocation_id=row.last_id
+                _source_id(row.line_ref, row.entry_ref), charge_key, row.amount or ZERO, allocation_id=row.last_id
             )
         )
     return applied

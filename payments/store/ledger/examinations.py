@@ -25,7 +25,7 @@ def closing_times(tx: Transaction, examined: Iterable[Line]) -> dict[CompanyMont
 
 
 def note_codes(line: Line, finding: Finding, closed: dict[CompanyMonth, datetime]) -> str:
-    """Return the codes of the notes on a closed-month finding: late arrival, nothing to post. Others have no notes."""
+    """Return the codes of the notes on a closed-month finding: late arrival, nothing to post. Otherwise return none."""
     if finding.reason is not FindingReason.CLOSED_MONTH:
         return ""
     missed = sorted(month for month in _months(line) if month in closed and line.saved_at < closed[month])

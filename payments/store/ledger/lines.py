@@ -98,7 +98,7 @@ def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict
 def write(
     tx: Transaction, changed: Sequence[Line], now: datetime, reserved_ids: Sequence[int] = ()
 ) -> dict[LineKey, int]:
-    """Update lines that this transaction has locked, and insert lines without an id. Return the row ids of all by key.
+    """Update lines that this transaction has locked, and insert lines without an id. Return the row ids of all, by key.
 
     New lines get the row ids in `reserved_ids`. If these are too few, other ids are reserved and used. Raises
     ConcurrentWriteError, at the latest with the COMMIT, if another worker has created one of the new lines meanwhile.

@@ -17,11 +17,11 @@ from payments.store.db.connection import Transaction
 from payments.store.ledger import distribution_queue, examinations, findings, history, lines, manual_entries
 from payments.store.ledger.findings import Examination
 from payments.store.ledger.history import HistoryEvent
-from payments.store.ledger.manual_entries import Posting, StoredEntry
+from payments.store.ledger.manual_entries import PostingStamp, StoredEntry
 
 
-class Linked(NamedTuple):
-    """The payment whose link was made or ended. `difference` is the amount that is still to be posted, in dollars.
+class LinkChange(NamedTuple):
+    """The result of making or ending a link: the payment, and the amount that is still to be posted for it, in dollars.
 
     `is_settled` is True if the payment needs no exception now. `was_changed_before` is True if nothing was changed now,
     because the link was already as requested.
@@ -33,7 +33,7 @@ class Linked(NamedTuple):
     was_changed_before: bool = False
 
 
-def check_belongs(entry: ManualEntry, line: Line) -> None:
+def check_linkable(entry: ManualEntry, line: Line) -> None:
     """Raise EntryError unless an entry may be linked to a line that this transaction has locked."""
     own = (entry.company_id, entry.clinic_id, entry.patient_id)
     if own != (line.company_id, line.key.clinic_id, line.patient_id):
@@ -43,7 +43,7 @@ def check_belongs(entry: ManualEntry, line: Line) -> None:
         raise EntryError(f"payment {line.key} has no difference in a closed month, so no entry can be linked to it")
 
 
-def attach(tx: Transaction, entry: StoredEntry, line: Line, finding_ref: int | None, stamp: Posting) -> Linked:
+def attach(tx: Transaction, entry: StoredEntry, line: Line, finding_ref: int | None, stamp: PostingStamp) -> LinkChange:
     """Link an entry that passed all checks to a line that this transaction has locked.
 
     `finding_ref` is the exception that the user has chosen, None for the open one of the line.
@@ -56,7 +56,7 @@ def attach(tx: Transaction, entry: StoredEntry, line: Line, finding_ref: int | N
     return _recompute(tx, line.id, stamp)
 
 
-def detach(tx: Transaction, entry: StoredEntry, reason: str, stamp: Posting) -> Linked:
+def detach(tx: Transaction, entry: StoredEntry, reason: str, stamp: PostingStamp) -> LinkChange:
     """End the link of an entry to its line. Locks the line."""
     assert entry.line_ref is not None  # noqa: S101 (the caller has checked it)
     (line,) = lines.lock_by_id(tx, [entry.line_ref], wait=True).values()
@@ -75,7 +75,7 @@ def payment_of(tx: Transaction, entry: StoredEntry, scope: Scope) -> str | None:
     return lines.printed_keys(tx, [entry.line_ref], scope).get(entry.line_ref)
 
 
-def _recompute(tx: Transaction, line_ref: int, stamp: Posting) -> Linked:
+def _recompute(tx: Transaction, line_ref: int, stamp: PostingStamp) -> LinkChange:
     """Update a locked line and its exception after a link of the line was made or ended."""
     (before,) = lines.lock_by_id(tx, [line_ref], wait=True).values()
     line = with_changed_links(before)
@@ -83,10 +83,10 @@ def _recompute(tx: Transaction, line_ref: int, stamp: Posting) -> Linked:
         lines.write(tx, [line], stamp.at)
     distribution_queue.enqueue(tx, {(line.company_id, line.patient_id)}, stamp.at)
     _update_finding(tx, line, required_finding(line), stamp)
-    return linked(line)
+    return link_change_of(line)
 
 
-def _update_finding(tx: Transaction, line: Line, found: Finding | None, stamp: Posting) -> None:
+def _update_finding(tx: Transaction, line: Line, found: Finding | None, stamp: PostingStamp) -> None:
     """Close, change or open the exception of a line. An acknowledged exception is not changed."""
     assert line.id is not None  # noqa: S101 (it was read)
     opened = findings.load_open(tx, [line.id]).get(line.id)
@@ -128,11 +128,11 @@ def _found_event(event: HistoryEvent, code: HistoryCode, finding_id: int, examin
     return event._replace(code=code, finding_ref=finding_id, params=examinations.history_params(examined))
 
 
-def linked(line: Line, *, was_changed_before: bool = False) -> Linked:
+def link_change_of(line: Line, *, was_changed_before: bool = False) -> LinkChange:
     """Return the payment and the present difference of a line, as the result of making or ending a link."""
     target = line.outcome.target
     difference = (line.posted if target is None else target) - line.posted
-    return Linked(str(line.key), difference, required_finding(line) is None, was_changed_before)
+    return LinkChange(str(line.key), difference, required_finding(line) is None, was_changed_before)
 
 
 def _record(tx: Transaction, entry: StoredEntry, line: Line, event: HistoryEvent, finding_ref: int | None) -> None:

@@ -37,8 +37,8 @@ class StoredEntry(NamedTuple):
     line_ref: int | None
 
 
-class Posting(NamedTuple):
-    """The posting date (`day`), time and user of a new entry, and the id of the entry that it reverses, if any."""
+class PostingStamp(NamedTuple):
+    """Who posts an entry, and when. `day` is the posting date, `reverses` the id of the entry to reverse, if any."""
 
     day: date
     at: datetime
@@ -78,9 +78,9 @@ def lock(tx: Transaction, name: str) -> None:
     acquire_for(tx, AdvisoryLock.MANUAL_ENTRY, name)
 
 
-def add(tx: Transaction, entry: ManualEntry, request: RequestIdentity, posting: Posting) -> int:
+def add(tx: Transaction, entry: ManualEntry, request: RequestIdentity, stamp: PostingStamp) -> int:
     """Post a manual entry, and return its id. Raises DBAPIError if its deposit date lies in a closed month (D7)."""
-    values = entry._asdict() | posting._asdict() | {"kind": EntryKind.MANUAL, "reason": entry.reason.strip() or None}
+    values = entry._asdict() | stamp._asdict() | {"kind": EntryKind.MANUAL, "reason": entry.reason.strip() or None}
     entry_id = int(tx.execute(text(_INSERT), values).scalar_one())
     tx.execute(
         text(
@@ -118,7 +118,7 @@ def find(tx: Transaction, entry_id: int, scope: Scope = EVERYTHING) -> StoredEnt
     return found
 
 
-def check_is_here(tx: Transaction, company_id: str) -> None:
+def check_has_not_moved(tx: Transaction, company_id: str) -> None:
     """Raise EntryError if a company has moved to another installation."""
     if not company_moves.has_not_moved(tx, company_id):
         raise EntryError(f"company {company_id} has moved to another installation")
@@ -134,7 +134,7 @@ def of_patient(tx: Transaction, patient_id: str, scope: Scope) -> list[StoredEnt
     return [_stored(row) for row in found]
 
 
-def link(tx: Transaction, entry: StoredEntry, line_ref: int, finding_ref: int | None, stamp: Posting) -> None:
+def link(tx: Transaction, entry: StoredEntry, line_ref: int, finding_ref: int | None, stamp: PostingStamp) -> None:
     """Link an entry to a line that this transaction has locked. Call it only for an entry that has no link."""
     tx.execute(
         text(
@@ -152,7 +152,7 @@ def link(tx: Transaction, entry: StoredEntry, line_ref: int, finding_ref: int | 
     )
 
 
-def end_link(tx: Transaction, entry: StoredEntry, reason: str, stamp: Posting) -> None:
+def end_link(tx: Transaction, entry: StoredEntry, reason: str, stamp: PostingStamp) -> None:
     """End the link of an entry to its line, which this transaction has locked."""
     tx.execute(
         text(

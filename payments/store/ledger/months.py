@@ -26,13 +26,13 @@ def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyM
     """
     keys = sorted(set(wanted))
     found, dates = fetch_together(tx, share_lock_query(keys), lock_dates_query(keys))
-    return with_missing(tx, keys, found, dates)
+    return insert_missing(tx, keys, found, dates)
 
 
 def share_lock_query(keys: Sequence[CompanyMonth]) -> Query[dict[CompanyMonth, MonthState]]:
     """Return the query that locks the months that have a row, and reads their stored states.
 
-    Pass the result of the query to `with_missing`.
+    Pass the result of the query to `insert_missing`.
     """
     statement = (
         "SELECT company_months.company_id, company_months.month, state FROM company_months "
@@ -54,7 +54,7 @@ def lock_dates_query(keys: Iterable[CompanyMonth]) -> Query[dict[str, LockedMont
     return _lock_dates_query({company_id for company_id, _ in keys})
 
 
-def with_missing(
+def insert_missing(
     tx: Transaction,
     keys: Sequence[CompanyMonth],
     found: Mapping[CompanyMonth, MonthState],

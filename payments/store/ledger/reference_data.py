@@ -96,7 +96,7 @@ def load_reference_data(
     locked, dates, reserved_ids = fetch_together(
         tx, months.share_lock_query(keys), months.lock_dates_query(keys), lines.reserve_query(new_lines)
     )
-    for (company_id, month), state in months.with_missing(tx, keys, locked, dates).items():
+    for (company_id, month), state in months.insert_missing(tx, keys, locked, dates).items():
         states[company_id][month] = state
     return ReferenceData(
         run=run,

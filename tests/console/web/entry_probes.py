@@ -6,7 +6,7 @@ from typing import Any
 from payments.contract.event import Method
 from payments.contract.money import dollars
 from payments.journeys import linking, manual_entries
-from payments.journeys.linking import LinkRequest, Unlinking
+from payments.journeys.linking import LinkRequest, UnlinkRequest
 from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget
 from payments.store.db.connection import Transaction
 
@@ -22,7 +22,7 @@ def add_entry(tx: Transaction, company: str, clinic: str, now: datetime) -> None
     posted = manual_entries.post(tx, EntryRequest("beta-request", draft), now, USER)
     target = LinkTarget(payment=f"{company}:{clinic}/beta-open/1")
     linking.link(tx, LinkRequest(posted.entry.id, target), now, USER)
-    linking.unlink(tx, Unlinking(posted.entry.id, "another payment"), now, USER)
+    linking.unlink(tx, UnlinkRequest(posted.entry.id, "another payment"), now, USER)
 
 
 def entry_probes(entry_id: int, exception_id: int, key: str, place: tuple[str, str]) -> dict[str, list[dict[str, Any]]]:
