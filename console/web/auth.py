@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from config.settings import Settings
 from console.web.context import RequestContext, app_state
 from console.web.cookies import cookie_name
-from console.web.csrf import CSRF_FIELD, check_csrf_token, is_csrf_token
+from console.web.csrf import CSRF_FIELD, check_csrf_token, has_csrf_token
 from console.web.errors import LoginRequiredError, PageError, PasswordChangeRequiredError, SentForm, capitalized
 from console.web.origins import SAFE_METHODS, client_address, is_api_request, is_background, referring_page
 from console.web.strictness import check_names
@@ -135,7 +135,7 @@ def _sent_form(tx: Transaction, request: Request, form: FormData, credential: Cr
     page = referring_page(request)
     if credential.kind != "session" or not credential.token or not form or page is None or is_api_request(request):
         return None
-    if not is_csrf_token(request, form, credential.token):
+    if not has_csrf_token(request, form, credential.token):
         return None
     name = authentication.find_user_of_expired_session(tx, credential.token)
     fields = tuple(

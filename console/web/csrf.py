@@ -17,7 +17,7 @@ def csrf_token(secret: str) -> str:
     return hmac.new(secret.encode(), b"console form", hashlib.sha256).hexdigest()
 
 
-def is_csrf_token(request: Request, form: FormData, secret: str) -> bool:
+def has_csrf_token(request: Request, form: FormData, secret: str) -> bool:
     """Return whether a form or the X-CSRF-Token header contains the CSRF token of a session."""
     given = request.headers.get("x-csrf-token") or form.get(CSRF_FIELD)
     return isinstance(given, str) and hmac.compare_digest(given.encode(), csrf_token(secret).encode())
@@ -28,5 +28,5 @@ def check_csrf_token(request: Request, form: FormData, secret: str) -> None:
 
     Raises PageError (403) if the token is missing or belongs to another session.
     """
-    if not is_csrf_token(request, form, secret):
+    if not has_csrf_token(request, form, secret):
         raise PageError(403, "This form has expired. Nothing was changed.", "Go back, reload the page and try again.")

@@ -38,7 +38,7 @@ class EntryFields(BaseModel):
     exception: RowId | None = None
 
     def request_for(self, target: LinkTarget | None) -> EntryRequest:
-        """Return the request for the entry. `target` is what the entry is linked to, None if it belongs to nothing."""
+        """Return the request for the entry. `target` is None if the entry belongs to no payment."""
         draft = EntryDraft(
             purpose=self.kind,
             amount=self.amount,

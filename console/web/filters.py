@@ -215,7 +215,7 @@ def _to_query(parameter_class: type[_Parameters], given: BaseModel) -> ReportQue
 
 
 def _declare(read: Callable[..., Any], model: type[BaseModel], source: Any) -> None:
-    """Set the signature of `read`. It tells FastAPI the model, and whether `source` is a query or a form."""
+    """Set the signature of `read`, from which FastAPI learns the model, and whether to read a query or a form."""
     given = inspect.Parameter("given", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Annotated[model, source])
     read.__signature__ = inspect.Signature([given])  # type: ignore[attr-defined]
 

@@ -73,11 +73,11 @@ def parse_sent_form(text: str) -> SentForm | None:
         sent = _SENT_FORM_ADAPTER.validate_json(text)
     except ValidationError:
         raise PageError(422, "Your saved entry could not be restored.", "Log in, and fill in the form again.") from None
-    return sent if own_address(sent.page) == sent.page else None
+    return sent if checked_return_address(sent.page) == sent.page else None
 
 
-def own_address(address: str) -> str:
-    """Return the address unchanged if it leads to a page of this console, otherwise the address of the overview."""
+def checked_return_address(address: str) -> str:
+    """Return the address if it leads to a page of this console, otherwise the address of the overview."""
     is_own = address.startswith("/") and address[1:2] not in {"/", "\\"} and address.isprintable()
     return address if is_own else "/"
 

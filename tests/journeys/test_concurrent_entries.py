@@ -33,7 +33,7 @@ def draft(ledger: ClosedAprilLedger, amount: str = "10.00") -> EntryDraft:
     return EntryDraft(EntryPurpose.PAYMENT, dollars(amount), Method.CASH, *place, charge_type=ChargeType.COPAY)
 
 
-def clicked(ledger: ClosedAprilLedger, act: Callable[[Any], object]) -> list[Any]:
+def click_concurrently(ledger: ClosedAprilLedger, act: Callable[[Any], object]) -> list[Any]:
     """Call `act` in several concurrent transactions. Return each result, or the text of the EntryError."""
     results: list[Any] = []
 
@@ -59,12 +59,12 @@ def test_clicks_at_the_same_time_post_and_reverse_once(shared_database: Database
     ledger = ClosedAprilLedger(shared_database, 1)
     request = EntryRequest("click", draft(ledger))
 
-    posted = clicked(ledger, lambda tx: manual_entries.post(tx, request, NOW, BILLER))
+    posted = click_concurrently(ledger, lambda tx: manual_entries.post(tx, request, NOW, BILLER))
 
     assert amounts(ledger) == ["10.00"]
     assert sorted(each.was_posted_before for each in posted) == [False] + [True] * (CLICKS - 1)
     reversal = ReversalRequest(posted[0].entry.id, "typed twice")
-    clicked(ledger, lambda tx: manual_entries.reverse(tx, reversal, NOW, BILLER))
+    click_concurrently(ledger, lambda tx: manual_entries.reverse(tx, reversal, NOW, BILLER))
     assert amounts(ledger) == ["10.00", "-10.00"]
 
 
@@ -77,7 +77,7 @@ def test_entry_is_linked_to_one_of_two_payments(shared_database: Database) -> No
     targets = [LinkTarget(finding_id=each.id) for each in ledger.exceptions(only_open=True)]
     chosen = iter(targets * CLICKS)
 
-    results = clicked(ledger, lambda tx: linking.link(tx, LinkRequest(entry.id, next(chosen)), NOW, BILLER))
+    results = click_concurrently(ledger, lambda tx: linking.link(tx, LinkRequest(entry.id, next(chosen)), NOW, BILLER))
 
     assert len(targets) == 2
     refused = [each for each in results if isinstance(each, str)]

@@ -68,7 +68,7 @@ def reverse(entry_id: RowId, body: ReversalBody, context: EntryPoster) -> Respon
 
 @router.post("/entries/{entry_id}/link", responses=success_response(LinkResult))
 def link(entry_id: RowId, body: LinkBody, context: EntryPoster) -> Response:
-    """Link a manual entry to a payment of a closed month. The entry was made for this payment."""
+    """Link a manual entry to the payment of a closed month for which the entry was posted by hand."""
     return _link_result(entry_actions.link(context, LinkRequest(entry_id, LinkTarget(body.exception, body.payment))))
 
 

@@ -15,7 +15,7 @@ from console.web.csrf import csrf_token
 from console.web.errors import PageError, SentForm
 from console.web.filters import Storable
 from console.web.flash import set_flash
-from console.web.login_page import LoginView, login_page, login_secret, own_address, parse_sent_form
+from console.web.login_page import LoginView, checked_return_address, login_page, login_secret, parse_sent_form
 from console.web.origins import client_address
 from console.web.resuming import resumed_page
 from payments.access import authentication
@@ -53,7 +53,7 @@ def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/")
     """Show the login form. If the browser does not have the cookie for the CSRF token, set it."""
     with app_state(request).transaction(AUTHENTICATION_ACCESS) as tx:
         has_no_users = authentication.has_no_users(tx)
-    return login_page(request, LoginView(next_page=own_address(next_page), has_no_users=has_no_users))
+    return login_page(request, LoginView(next_page=checked_return_address(next_page), has_no_users=has_no_users))
 
 
 @router.post("/login")
@@ -67,7 +67,7 @@ async def log_in(request: Request, form: Annotated[_LoginForm, Form()]) -> Respo
     if limiter.statistics().tasks_waiting >= WAITING_MAX:
         raise PageError(503, "Too many people are logging in.", "Try again in a minute.")
     result, sent = await to_thread.run_sync(_check_login, request, form, limiter=limiter)
-    next_page = own_address(form.next_page)
+    next_page = checked_return_address(form.next_page)
     if result.token is None:
         view = LoginView(next_page=next_page, name=form.name.strip(), problem=result.message, sent=sent)
         return login_page(request, view)

@@ -50,7 +50,7 @@ def find_clinic(tx: Transaction, context: RequestContext, name: ClinicName) -> C
 
 
 def find_clinics(tx: Transaction, context: RequestContext, texts: Iterable[str]) -> list[ClinicRow]:
-    """Read the clinics that a request names with one query. Raises the same errors as `find_clinic`."""
+    """Return the clinics that a request names, read by one query. Raises the same errors as `find_clinic`."""
     named: dict[str, list[ClinicRow]] = defaultdict(list)
     for row in configuring.list_clinic_settings(tx, context.now, scope=context.user.scope):
         for text in {row.clinic, ":".join(row.key)}:

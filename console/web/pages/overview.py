@@ -105,8 +105,8 @@ def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Res
         zone = choosing.zone_of(tx, context.user.scope, str(context.zone))
         today = choosing.current_day(tx, context.user.scope, context.now)
         now, day = context.now.astimezone(zone), choice.day or today
-        seen = dashboard.overview(tx, day, context.user.scope, now)
-        parts = _parts(seen, now, zone, figures if context.user.scope == EVERYTHING else None)
+        shown = dashboard.overview(tx, day, context.user.scope, now)
+        parts = _parts(shown, now, zone, figures if context.user.scope == EVERYTHING else None)
         request = PartRequest(tx, context, day)
         parts |= {name: read_part(name, request) for name in PARTS[context.user.role] if name not in parts}
     return context.page(
@@ -120,15 +120,15 @@ def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Res
     )
 
 
-def _parts(seen: Overview, now: datetime, zone: ZoneInfo, queue: FeedFigures | None) -> dict[str, Any]:
-    """Return the data of the parts of the start page that show numbers of `seen`, by the name of the part.
+def _parts(figures: Overview, now: datetime, zone: ZoneInfo, queue: FeedFigures | None) -> dict[str, Any]:
+    """Return the data of the parts of the start page that show `figures`, by the name of the part.
 
     `queue` is the state of the feed. It is None for users who may not see the state.
     """
     return {
-        "unposted": _UnpostedPayments.from_sums(seen.unposted, now),
-        "exceptions": _OpenExceptions(seen.exceptions),
-        "today": _Today(seen.day, zone, seen.feed, seen.flow, queue),
+        "unposted": _UnpostedPayments.from_sums(figures.unposted, now),
+        "exceptions": _OpenExceptions(figures.exceptions),
+        "today": _Today(figures.day, zone, figures.feed, figures.flow, queue),
     }
 
 

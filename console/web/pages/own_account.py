@@ -9,7 +9,7 @@ from console.web.auth import OwnAccount, session_use
 from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
 from console.web.filters import PageQuery, Text
-from console.web.login_page import own_address
+from console.web.login_page import checked_return_address
 from console.web.origins import client_address
 from payments.access import own_account, sessions
 from payments.access.own_account import PasswordChange
@@ -53,7 +53,7 @@ def _show(context: RequestContext, next_page: str, problem: UserError | None = N
         row=row,
         rows=rows,
         current=sessions.reference_of(context.token),
-        next_page=own_address(next_page),
+        next_page=checked_return_address(next_page),
         problem=problem,
         sentence=capitalized(f"{problem}.") if problem else "",
         length_min=PASSWORD_LENGTH_MIN,
@@ -77,7 +77,7 @@ def change_password(form: Annotated[_PasswordForm, Form()], context: OwnAccount)
         problem = own_account.change_password(tx, change, context.now)
     if problem:
         return _show(context, form.next_page, problem)
-    target = own_address(form.next_page) if form.next_page else PATH
+    target = checked_return_address(form.next_page) if form.next_page else PATH
     return context.redirect(target, "Password changed. Your other sessions have ended.")
 
 

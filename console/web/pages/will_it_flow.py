@@ -29,7 +29,7 @@ class _FlowForm(PageQuery):
     internal_payment: Annotated[bool, Field(title="Internal Payment")] = False
     patient: Text | None = None
 
-    def asked(self, clinic: str | None) -> FlowQuery | None:
+    def payment_at(self, clinic: str | None) -> FlowQuery | None:
         """Return the payment that the form describes, or None if the clinic, the charge type or the date is missing."""
         given = self.model_dump() | {"clinic": clinic}
         is_complete = clinic and self.charge_type and self.date
@@ -43,7 +43,7 @@ def show(form: Annotated[_FlowForm, Query()], context: Viewer) -> Response:
         offered = list_offered_ids(tx, context)
     clinic = form.clinic or (offered.clinics[0] if len(offered.clinics) == 1 else None)
     day = form.date or _default_day(context, clinic)
-    asked = form.model_copy(update={"date": day}).asked(clinic)
+    asked = form.model_copy(update={"date": day}).payment_at(clinic)
     preview = preview_flow(context, asked) if asked else None
     return context.page(
         "will_it_flow.html",

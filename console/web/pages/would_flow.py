@@ -52,7 +52,7 @@ def _first_given(*amounts: Decimal | None) -> Decimal:
 
 
 def preview_flow(context: RequestContext, query: FlowQuery) -> FlowPreview:
-    """Return what would happen to the payment of `query`. Its clinic and patient are only found in the user's scope."""
+    """Return what would happen to the payment of `query`. Its clinic and patient are looked up in the user's scope."""
     scope = context.scope_of(ScopeChoice(query.company, query.clinic))
     with context.transaction() as tx:
         return eligibility_preview.preview_payment(tx, scope, query.payment, context.now)

@@ -64,7 +64,7 @@ IS_INTACT = f"""
 (CAST({_VERSION_OF_COMMENT} AS integer) >= {POLICY_VERSION}
     AND {_POLICY_COMMENT} = concat('payments policy ', {_VERSION_OF_COMMENT}, ' ', {_POLICY_FINGERPRINT}))
 """
-"""The condition on a row of `pg_policy` that nobody has changed the policy since this or a later release created it.
+"""The condition on a row of `pg_policy`: the policy was created by this or a later release, and is unchanged since.
 
 A later release replaces the policies while processes of this release still run. These processes accept the later
 version.

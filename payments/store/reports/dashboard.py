@@ -121,7 +121,7 @@ class DayHours(NamedTuple):
 
     @classmethod
     def of(cls, day: date, zone: ZoneInfo) -> Self:
-        """Return the hours of a day in a time zone. When the clocks change, it has 23 or 25 hours."""
+        """Return the hours of a day in a time zone. A day on which the clocks change has 23 or 25 hours."""
         begin, end = (datetime.combine(each, time(), zone).astimezone(UTC) for each in (day, day + timedelta(days=1)))
         quarters = (begin + timedelta(minutes=15) * number for number in range((end - begin) // timedelta(minutes=15)))
         hours = [each for each in quarters if each == begin or each.astimezone(zone).minute == 0]
