@@ -35,7 +35,7 @@ class Engines:
     broker_url: str = field(repr=False)
 
     @classmethod
-    def named(cls, database_url: str, redis_url: str, broker_url: str | None = None) -> Self:
+    def from_urls(cls, database_url: str, redis_url: str, broker_url: str | None = None) -> Self:
         """Return Engines with these URLs.
 
         Without `broker_url`, the broker is the Redis database whose number follows the feed's database number.
@@ -81,7 +81,7 @@ def current_engines(settings: Settings) -> Engines:
         broker_url = broker_url or (running.engines.broker_url if redis_url is None else None)
         database_url = database_url or running.engines.database_url
         redis_url = redis_url or running.engines.redis_url
-    return Engines.named(database_url, redis_url, broker_url)
+    return Engines.from_urls(database_url, redis_url, broker_url)
 
 
 def running_stack(home: Path) -> StackFile | None:

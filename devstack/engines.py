@@ -48,7 +48,7 @@ def embedded_engines(home: Path, *, durable: bool = True) -> Iterator[Engines]:
         embedded_postgres(home, durable=durable) as database_url,
         embedded_valkey(home, durable=durable) as redis_url,
     ):
-        yield Engines.named(database_url, redis_url)
+        yield Engines.from_urls(database_url, redis_url)
 
 
 @contextmanager

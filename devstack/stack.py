@@ -113,7 +113,7 @@ def _start_engines(settings: Settings, supervisor: Supervisor) -> Engines:
         redis_url = _start_engine(valkey, supervisor)
     else:
         require_feed(settings, redis_url)
-    engines = Engines.named(database_url, redis_url, settings.celery_broker_url)
+    engines = Engines.from_urls(database_url, redis_url, settings.celery_broker_url)
     require_broker(settings, engines.broker_url)
     return engines
 

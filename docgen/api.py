@@ -41,7 +41,7 @@ def render_page() -> str:
 
 def describe() -> Json:
     """Return the OpenAPI description of the console. PostgreSQL and Redis need not run."""
-    engines = Engines.named("postgresql://nobody@127.0.0.1/none", "redis://127.0.0.1/0")
+    engines = Engines.from_urls("postgresql://nobody@127.0.0.1/none", "redis://127.0.0.1/0")
     return create_app(read_settings({}), engines).openapi()
 
 

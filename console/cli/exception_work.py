@@ -110,7 +110,7 @@ def claim_next(
         user = assigning.find_assignable_user(tx, to)
         if user is None:
             raise CommandError(f"there is no active user {to} who may decide exceptions")
-        query = ExceptionsParameters(company=company, queue=queue).query(user.scope)
+        query = ExceptionsParameters(company=company, queue=queue).to_filter(user.scope)
         row = exception_actions.claim_next(tx, current_actor(), query, user)
     show(exception_records([row] if row else []), EXCEPTIONS, output)
 

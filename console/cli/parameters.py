@@ -50,7 +50,7 @@ def chosen_filter(tx: Transaction, parameters: Any) -> Any:
     names = choosing.ScopeChoice._fields
     choice = choosing.ScopeChoice(*(getattr(parameters, name, None) or None for name in names))
     scope = choosing.choose_scope(tx, EVERYTHING, choice)
-    return with_period_days(parameters, lambda: choosing.current_day(tx, scope, datetime.now(UTC))).query(scope)
+    return with_period_days(parameters, lambda: choosing.current_day(tx, scope, datetime.now(UTC))).to_filter(scope)
 
 
 def report_command(parameter_class: type[_Parameters]) -> Callable[[Callable[..., None]], Callable[..., None]]:

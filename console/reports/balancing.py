@@ -61,7 +61,7 @@ class BalancingParameters:
     company: str | None = company()
     as_of: datetime | None = as_of()
 
-    def query(self, scope: Scope) -> BalanceFilter:
+    def to_filter(self, scope: Scope) -> BalanceFilter:
         """Return these parameters as a filter of the ledger, limited to `scope`."""
         from payments.journeys.balancing import BalanceFilter
 

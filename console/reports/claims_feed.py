@@ -104,7 +104,7 @@ class ClaimsFeedParameters:
     as_of: datetime | None = as_of()
     sort: StrEnum | None = sort_by(_sort_choices)
 
-    def query(self, scope: Scope) -> FeedFilter:
+    def to_filter(self, scope: Scope) -> FeedFilter:
         """Return these parameters as a filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import FeedFilter
 

@@ -27,7 +27,7 @@ class DepositSlipParameters:
     day: date | None = parameter("Deposit date", "The deposit date.", ParameterKind.DAY)
     company: str | None = company()
 
-    def query(self, scope: Scope, day: date) -> PaymentLogFilter:
+    def to_filter(self, scope: Scope, day: date) -> PaymentLogFilter:
         """Return these parameters as a filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import PaymentLogFilter  # noqa: PLC0415 (keeps `payments --help` fast)
 

@@ -144,7 +144,7 @@ class ExceptionsParameters:
         """Return these parameters for a user. If `work` is `mine`, `owner` becomes the name of this user."""
         return replace(self, owner=name) if self.work is WorkChoice.MINE else self
 
-    def query(self, scope: Scope) -> ExceptionFilter:
+    def to_filter(self, scope: Scope) -> ExceptionFilter:
         """Return these parameters as a filter of the ledger, limited to `scope`.
 
         Raises CommandError if `work` is `mine` and no owner is given.

@@ -94,7 +94,7 @@ class PaymentLogParameters:
     )
     sort: StrEnum | None = sort_by(_sort_choices)
 
-    def query(self, scope: Scope) -> PaymentLogFilter:
+    def to_filter(self, scope: Scope) -> PaymentLogFilter:
         """Return these parameters as a filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import PaymentLogFilter
 

@@ -44,7 +44,7 @@ class TrendsParameters:
     clinic: str | None = clinic()
     company: str | None = company()
 
-    def query(self, scope: Scope) -> FeedFilter:
+    def to_filter(self, scope: Scope) -> FeedFilter:
         """Return these parameters as a filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import FeedFilter
 

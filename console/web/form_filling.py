@@ -104,7 +104,7 @@ class _FormReader(_FormWalker):
         self.enter(tag, attributes)
         if tag == "form":
             self.forms.append(_FoundForm(self.form_place, attributes, self.open_folded))
-        elif tag in _CONTROLS and (form := self._owner(attributes)):
+        elif tag in _CONTROLS and (form := self._owning_form(attributes)):
             name = attributes.get("name") or ""
             if attributes.get("type") == "hidden":
                 form.hidden.append((name, attributes.get("value") or ""))
@@ -114,7 +114,7 @@ class _FormReader(_FormWalker):
     def handle_endtag(self, tag: str) -> None:
         self.leave(tag)
 
-    def _owner(self, attributes: Attributes) -> _FoundForm | None:
+    def _owning_form(self, attributes: Attributes) -> _FoundForm | None:
         if "form" in attributes:
             return next((each for each in self.forms if each.attributes.get("id") == attributes["form"]), None)
         return self.forms[-1] if self.open_form is not None else None

@@ -104,10 +104,10 @@ class Replay:
         size = self._resources.settings.chunk_events
         for stream, first, last in ranges:
             for page in entries_between(self._resources.feed, stream, first, last, size):
-                entries = self._acknowledged(stream, cast("Any", page))
+                entries = self._read_acknowledged(stream, cast("Any", page))
                 yield run_or_bisect(entries, self._import_chunk, self._count_failure) if entries else ImportStats()
 
-    def _acknowledged(self, stream: str, page: Sequence[tuple[str, Sequence[bytes]]]) -> list[StreamEntry]:
+    def _read_acknowledged(self, stream: str, page: Sequence[tuple[str, Sequence[bytes]]]) -> list[StreamEntry]:
         """Count the entries of a page. Return those that are not pending, with qualified ids.
 
         Raises UnverifiedEntriesError.

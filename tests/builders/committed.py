@@ -50,7 +50,7 @@ class CommittedLedger:
 class ClinicLedger(CommittedLedger):
     """A committed ledger with methods that each work on one clinic."""
 
-    def office(
+    def in_office(
         self, clinic: str, work: Callable[[Office], Any], *types: ChargeType, company_id: str = "company"
     ) -> None:
         """Let a clinic send these charge types (default: all), and call `work` with the clinic's office."""
@@ -68,7 +68,7 @@ class ClinicLedger(CommittedLedger):
 
     def publish(self, clinic: str, *events: Event | bytes) -> None:
         """Import events of a clinic that sends all charge types, and run the sweeps."""
-        self.office(clinic, lambda office: office.publish(*events))
+        self.in_office(clinic, lambda office: office.publish(*events))
 
 
 class Company(CommittedLedger):

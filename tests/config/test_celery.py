@@ -18,7 +18,7 @@ from config.schedule import RECURRING
 
 
 def configuration(redis_url="redis://127.0.0.1:6379/0"):
-    return celery_settings(Engines.named("postgresql+psycopg:///d", redis_url))
+    return celery_settings(Engines.from_urls("postgresql+psycopg:///d", redis_url))
 
 
 def app():

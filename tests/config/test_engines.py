@@ -11,7 +11,9 @@ import pytest
 from config.engines import Engines, NotRunningError, StackFile, current_engines, write_running_stack
 from config.settings import read_settings
 
-EMBEDDED_ENGINES = Engines.named("postgresql+psycopg://postgres@/payments?host=/tmp/s", "redis://:p@127.0.0.1:7000/0")
+EMBEDDED_ENGINES = Engines.from_urls(
+    "postgresql+psycopg://postgres@/payments?host=/tmp/s", "redis://:p@127.0.0.1:7000/0"
+)
 URL_SETTINGS = {"DATABASE_URL": "postgresql://u:p@h/d", "REDIS_URL": "redis://h:6379/2"}
 
 

@@ -127,7 +127,7 @@ def test_tls_is_used_for_servers_and_sentinels_only_with_the_scheme_rediss(schem
     pool: Any = make_redis_client(url).connection_pool
     (sentinel,) = pool.sentinel_manager.sentinels
     tls = "SSL" in pool.connection_class.__name__, "SSL" in sentinel.connection_pool.connection_class.__name__
-    configured = celery_settings(Engines.named("postgresql://h/d", url))
+    configured = celery_settings(Engines.from_urls("postgresql://h/d", url))
 
     is_encrypted = scheme.startswith("rediss")
     assert tls == (is_encrypted, is_encrypted)
@@ -140,7 +140,7 @@ def test_socket_timeout_is_five_seconds_unless_the_url_sets_another(option, seco
     url = redis_url_of(f"redis+sentinel://h/billing/0{option}")
 
     assert make_redis_client(url).get_connection_kwargs()["socket_timeout"] == seconds
-    configured = celery_settings(Engines.named("postgresql://h/d", url))["broker_transport_options"]
+    configured = celery_settings(Engines.from_urls("postgresql://h/d", url))["broker_transport_options"]
     assert configured["socket_timeout"] == seconds
     assert make_redis_client("redis://h/0").get_connection_kwargs()["socket_timeout"] == 15
 

@@ -83,13 +83,13 @@ def test_stack_file_exists_while_the_stack_runs(tmp_path, monkeypatch, capfd, po
     schema, (name, running) = seen
     assert schema == ("schema", postgres_url)
     assert (name, running.supervisor_pid) == ("only", os.getpid())
-    assert running.engines == Engines.named(postgres_url, redis_url)
+    assert running.engines == Engines.from_urls(postgres_url, redis_url)
     assert running_stack(tmp_path) is None
     assert '"process": "only", "event": "service is up"' in capfd.readouterr().out
 
 
 def test_service_gets_the_engines_through_its_environment(tmp_path):
-    engines = Engines.named(*URL_SETTINGS.values())
+    engines = Engines.from_urls(*URL_SETTINGS.values())
 
     embedded = stack.service("flower", settings_in(tmp_path), engines)
     named = stack.service("flower", settings_in(tmp_path, **URL_SETTINGS), engines)
@@ -104,6 +104,6 @@ def test_service_gets_the_engines_through_its_environment(tmp_path):
 @pytest.mark.parametrize(("address", "is_open"), [("127.0.0.1", True), ("0.0.0.0", False)])  # noqa: S104 (not opened)
 def test_embedded_stack_opens_flower_without_a_login_on_this_machine_only(tmp_path, address, is_open):
     settings = read_settings({"PAYMENTS_HOME": str(tmp_path), "PAYMENTS_BIND_ADDRESS": address})
-    engines = Engines.named("postgresql://u@h/d", "redis://h/0")
+    engines = Engines.from_urls("postgresql://u@h/d", "redis://h/0")
 
     assert ("FLOWER_UNAUTHENTICATED_API" in stack.service("flower", settings, engines).env) is is_open

@@ -53,11 +53,11 @@ def _instant_fault(inject: Callable[[Systems], object]) -> Fault:
 def _partition_primary(systems: Systems) -> Iterator[None]:
     """Cut the primary off from the standbys, from etcd and from all clients."""
     node = systems.postgres_primary()
-    systems.cluster.network.cut(node.number)
+    systems.cluster.network.disconnect(node.number)
     try:
         yield
     finally:
-        systems.cluster.network.join(node.number)
+        systems.cluster.network.reconnect(node.number)
 
 
 @contextmanager

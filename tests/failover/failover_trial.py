@@ -172,7 +172,7 @@ class ScheduleRunner:
             return OutboxPublisher(self._emr_url, feed_url, bodies, Pace.of(EVENTS_PER_SECOND, 0), REPLICA_DURABILITY)
 
         beside = self._plain_celery(address) if compares else nullcontext()
-        with beside as celery, trial.run(f"failover schedule {seed}", times=count, through=publisher) as result:
+        with beside as celery, trial.run(f"failover schedule {seed}", times=count, make_publisher=publisher) as result:
             trial.wait_until_imported()
             for name in seeded_schedule(possible, seed, count):
                 injected.append(InjectedFault(name, datetime.now(UTC)))

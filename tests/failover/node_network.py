@@ -28,11 +28,11 @@ class LoopbackNetwork:
         """Return the command prefix of a node. The prefix is empty, because all nodes share this machine."""
         return []
 
-    def cut(self, node: int) -> None:
+    def disconnect(self, node: int) -> None:
         """Raise NotImplementedError, because this network cannot cut off a node."""
         raise NotImplementedError(f"node {node} is on 127.0.0.1")
 
-    def join(self, node: int) -> None:
+    def reconnect(self, node: int) -> None:
         """Raise NotImplementedError, because no node can be cut off."""
         raise NotImplementedError(f"node {node} is on 127.0.0.1")
 
@@ -59,7 +59,7 @@ class BridgedNetwork(LoopbackNetwork):
             ip("-n", namespace, "address", "add", f"{self.address(node)}/24", "dev", "eth0")
             for device in ("lo", "eth0"):
                 ip("-n", namespace, "link", "set", device, "up")
-            self.join(node)
+            self.reconnect(node)
 
     def destroy(self) -> None:
         """Delete everything that `create` created. The caller has ended the processes of the nodes."""
@@ -77,11 +77,11 @@ class BridgedNetwork(LoopbackNetwork):
         """Return the command prefix of a node. With this prefix, a command runs in the node's namespace."""
         return ["ip", "netns", "exec", self._namespace_name(node)]
 
-    def cut(self, node: int) -> None:
+    def disconnect(self, node: int) -> None:
         """Drop all packets from and to a node, without closing connections."""
         ip("link", "set", self._link_name(node), "down")
 
-    def join(self, node: int) -> None:
+    def reconnect(self, node: int) -> None:
         """Stop dropping the packets from and to a node."""
         ip("link", "set", self._link_name(node), "up")
 

@@ -101,7 +101,7 @@ def forward_engines(near: str, engines: Engines, sockets: Mapping[str, Address])
     ):
         database = urlsplit(engines.database_url)
         login, _, place = engines.redis_url.rpartition("@")
-        yield Engines.named(
+        yield Engines.from_urls(
             f"postgresql://{database.username}@{near}:{postgres.port}{database.path}",
             f"{login}@{near}:{redis.port}/{place.rpartition('/')[2]}",
         )

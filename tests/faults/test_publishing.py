@@ -28,7 +28,7 @@ def test_lost_replies_duplicate_stream_entries_but_no_money(trial: Trial, is_lon
             "5 % of the publisher's replies lost",
             times=0,
             events=events,
-            through=lambda bodies: LossyPublisher(url, bodies, Pace(800, events, chunk)),
+            make_publisher=lambda bodies: LossyPublisher(url, bodies, Pace(800, events, chunk)),
         ) as result,
     ):
         pass
@@ -41,13 +41,15 @@ def test_outbox_saves_are_imported_once_after_a_redis_outage(trial: Trial) -> No
     with emr_database(trial.stack.engines.database_url) as emr_url:
         publisher = None
 
-        def through(bodies):
+        def make_publisher(bodies):
             nonlocal publisher
             publisher = OutboxPublisher(emr_url, trial.stack.engines.redis_url, bodies, Pace.of(400, 6_000))
             return publisher
 
         with trial.run(
-            "Redis down while an EMR with an outbox saves: killed 5 times, stopped for 10 s", times=6, through=through
+            "Redis down while an EMR with an outbox saves: killed 5 times, stopped for 10 s",
+            times=6,
+            make_publisher=make_publisher,
         ) as result:
             for _ in range(5):
                 kill(trial.stack, "valkey")

@@ -104,19 +104,19 @@ class Trial:
         times: int,
         events: int = 0,
         rate: float = EVENTS_PER_SECOND,
-        through: MakePublisher | None = None,
+        make_publisher: MakePublisher | None = None,
     ) -> Iterator[Result]:
         """Stream events while the block injects a fault. Then wait until the stack is idle, and check the invariants.
 
         `rate` events per second are published, until the block has ended and at least `events` and EVENTS_MIN events
-        are published. `through` can replace the usual publisher. The yielded result is complete after the block.
+        are published. `make_publisher` can replace the usual publisher. The yielded result is complete after the block.
         """
         self.seed += 1
         result = Result(fault, times)
         bodies, self.later = itertools.chain(self.later, october_events(self.seed)), []
         events = max(EVENTS_MIN, events)
         straight = Publisher(self.stack.engines.redis_url, bodies, Pace.of(rate, events))
-        publisher = through(bodies) if through else straight
+        publisher = make_publisher(bodies) if make_publisher else straight
         publisher.start()
         wait_for(lambda: publisher.events or publisher.error, 30, "the first events are on the feed")
         try:

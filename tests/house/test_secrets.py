@@ -29,7 +29,7 @@ def test_secret_field_is_left_out_of_the_repr() -> None:
 def test_settings_and_engines_show_no_password() -> None:
     url, secret = "redis://ann:hunter2@127.0.0.1:6379/0", "hunter2"
     shown = [
-        repr(Engines.named("postgresql+psycopg://ann:hunter2@h/d", url)),
+        repr(Engines.from_urls("postgresql+psycopg://ann:hunter2@h/d", url)),
         repr(
             read_settings(
                 {

@@ -57,7 +57,7 @@ def test_feed_and_broker_connect_with_a_known_certificate(encrypted_url, certifi
     with closing(connect_redis(url)) as client:
         assert client.xlen("encrypted") == 1
         client.delete("encrypted")
-    assert message_round_trip(Engines.named("postgresql+psycopg://u@h/d", url))
+    assert message_round_trip(Engines.from_urls("postgresql+psycopg://u@h/d", url))
 
 
 def test_unknown_certificate_is_rejected(encrypted_url):
@@ -67,7 +67,7 @@ def test_unknown_certificate_is_rejected(encrypted_url):
         client.ping()
     with pytest.raises(Exception, match=r"(?i)certificate"):
         # fail_fast: without retries, which would fail in the same way.
-        message_round_trip(Engines.named("postgresql+psycopg://u@h/d", encrypted_url), fail_fast)
+        message_round_trip(Engines.from_urls("postgresql+psycopg://u@h/d", encrypted_url), fail_fast)
 
 
 def test_postgres_connection_starts_with_encryption():

@@ -71,7 +71,7 @@ def wait_for(query, log):
 @pytest.mark.acceptance
 def test_flower_sees_workers_and_tasks(server, flower):
     get, log = flower
-    engines = Engines.named("postgresql+psycopg://nobody@127.0.0.1:1/none", url_of_user("billing", server))
+    engines = Engines.from_urls("postgresql+psycopg://nobody@127.0.0.1:1/none", url_of_user("billing", server))
     make_app(celery_settings(engines))
     workers = wait_for(lambda: get("api/workers?refresh=1"), log)
     health.ping.apply_async(kwargs={"reply_to": "payments:canary:rights"}, queue=FINDINGS)

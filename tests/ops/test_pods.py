@@ -75,7 +75,7 @@ def namespaces():
 @pytest.fixture(scope="module")
 def engines(postgres_url, empty_ledger, redis_url):
     with scratch_database(postgres_url, empty_ledger) as url, opened_socket(url):
-        yield Engines.named(url, redis_url)
+        yield Engines.from_urls(url, redis_url)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def test_service_user_reads_the_feed_but_cannot_flush_redis(server):
         assert feed.info("persistence")["aof_enabled"] == 1
         others = ["FLUSHDB", "FLUSHALL", "CONFIG SET maxmemory 1", "ACL LIST", "SHUTDOWN", "KEYS *", "SWAPDB 0 1"]
         assert [command for command in others if not is_refused(feed, *command.split())] == []
-    assert message_round_trip(Engines.named("postgresql+psycopg://u@h/d", url))
+    assert message_round_trip(Engines.from_urls("postgresql+psycopg://u@h/d", url))
 
 
 def message_round_trip(engines, adapt=dict):

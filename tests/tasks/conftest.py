@@ -65,7 +65,7 @@ def poisoned_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
 @pytest.fixture
 def engines(poisoned_url: str, redis_url: str) -> Engines:
     """Return the URLs of the PostgreSQL database that rejects poisoned payments, and of Redis."""
-    return Engines.named(poisoned_url, redis_url)
+    return Engines.from_urls(poisoned_url, redis_url)
 
 
 @pytest.fixture

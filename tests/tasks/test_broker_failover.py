@@ -30,7 +30,7 @@ def test_broker_without_writes_raises_a_connection_error_and_is_reconnected(
     refuse: str, accept: str, problem: str, tmp_path: Path
 ) -> None:
     with embedded_valkey(tmp_path, durable=False) as url, redis.Redis.from_url(url) as server:
-        make_app(celery_settings(Engines.named("postgresql://h/d", url)))
+        make_app(celery_settings(Engines.from_urls("postgresql://h/d", url)))
         with Connection(url, transport_options=TRANSPORT_OPTIONS) as connection, connection.channel() as channel:
             server.execute_command(*refuse.split())
             with pytest.raises(connection.connection_errors, match=problem):
@@ -44,7 +44,7 @@ def test_broker_without_writes_raises_a_connection_error_and_is_reconnected(
 def test_transaction_ends_if_the_broker_accepts_no_writes(tmp_path: Path) -> None:
     """kombu uses such transactions to restore the messages of a lost connection."""
     with embedded_valkey(tmp_path, durable=False) as url, redis.Redis.from_url(url) as server:
-        make_app(celery_settings(Engines.named("postgresql://h/d", url)))
+        make_app(celery_settings(Engines.from_urls("postgresql://h/d", url)))
         server.config_set("min-replicas-to-write", 1)
         with Connection(url, transport_options=TRANSPORT_OPTIONS) as connection, connection.channel() as channel:
 
@@ -60,7 +60,7 @@ def test_transaction_ends_if_the_broker_accepts_no_writes(tmp_path: Path) -> Non
 
 def test_refused_write_ends_the_other_connections_to_that_server_only(tmp_path: Path, redis_url: str) -> None:
     with embedded_valkey(tmp_path, durable=False) as url, redis.Redis.from_url(url) as server:
-        make_app(celery_settings(Engines.named("postgresql://h/d", url)))
+        make_app(celery_settings(Engines.from_urls("postgresql://h/d", url)))
         with (
             Connection(url, transport_options=TRANSPORT_OPTIONS) as refusing,
             Connection(redis_url, transport_options=TRANSPORT_OPTIONS) as healthy,
@@ -90,7 +90,7 @@ def _pooled_socket(channel: Any) -> socket.socket:
 
 
 def test_other_errors_of_commands_are_not_connection_errors(redis_url: str) -> None:
-    make_app(celery_settings(Engines.named("postgresql://h/d", redis_url)))
+    make_app(celery_settings(Engines.from_urls("postgresql://h/d", redis_url)))
     with Connection(redis_url, transport_options=TRANSPORT_OPTIONS) as connection, connection.channel() as channel:
         channel.client.set("text", "text")
         with pytest.raises(redis.ResponseError, match="WRONGTYPE"):

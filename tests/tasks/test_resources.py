@@ -49,7 +49,7 @@ def open_resources(postgres_url, empty_ledger, redis_url, unconfigured):
             connection.execute("VACUUM ANALYZE")
 
         def open_for_worker(worker):
-            resources_module.configure(read_settings({}), Engines.named(url, redis_url), worker)
+            resources_module.configure(read_settings({}), Engines.from_urls(url, redis_url), worker)
             return resources_module.get_resources()
 
         yield open_for_worker

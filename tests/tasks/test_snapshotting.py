@@ -47,7 +47,7 @@ def publish_queues(ledger: ClinicLedger, company: str) -> None:
         event_body(payment_fields(**ids, payment_id="bad", method="Barter")),
     )
     ledger.set_clinic(f"{company}-a", ChargeType.COPAY, company_id=company, since=LONG_AGO)
-    ledger.office(f"{company}-a", lambda office: office.publish(*events), company_id=company)
+    ledger.in_office(f"{company}-a", lambda office: office.publish(*events), company_id=company)
     edit_in_closed_month(ledger, f"{company}-b", company)
 
 
@@ -75,7 +75,7 @@ def test_snapshot_of_a_day_is_taken_once_and_can_be_repeated(ledger: ClinicLedge
     while take_snapshots(database, NIGHT)[1]:
         pass
     first = snapshot_sizes(database, "again")
-    ledger.office(
+    ledger.in_office(
         "again-a",
         lambda office: office.publish(saved_payment(company_id="again", clinic_id="again-a", amount_due="0.00")),
         company_id="again",

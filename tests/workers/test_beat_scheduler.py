@@ -30,7 +30,7 @@ class BeatHarness:
 
     def __init__(self, redis_url, monkeypatch):
         self.now, self.feed = NOON, connect_redis(redis_url)
-        engines = Engines.named("postgresql+psycopg://nobody@127.0.0.1:1/none", redis_url)
+        engines = Engines.from_urls("postgresql+psycopg://nobody@127.0.0.1:1/none", redis_url)
         self.broker = connect_redis(engines.broker_url)
         self.progress = []
         monkeypatch.setattr("celery.schedules.schedule.now", lambda _: self.now)

@@ -26,7 +26,7 @@ def durability_warnings_of(protected_redis):
         for name, value in (defaults | options).items():
             server.config_set(name.replace("_", "-"), value)
         url = f"redis://{login}@127.0.0.1:{port}/0"
-        return durability_warnings(Engines.named(UNREACHABLE_DATABASE_URL, url))
+        return durability_warnings(Engines.from_urls(UNREACHABLE_DATABASE_URL, url))
 
     with closing(redis.Redis(port=port, password=PASSWORD)) as server:
         server.execute_command("ACL SETUSER managed on >sEcr3t ~* &* +@all -@admin -@dangerous +info")
@@ -84,6 +84,6 @@ def test_redis_user_without_read_permissions_gets_no_durability_warning(durabili
 
 
 def test_warning_names_postgresql_settings_that_may_lose_commits(server_url):
-    (warning,) = durability_warnings(Engines.named(server_url, "redis://127.0.0.1:1/0"))
+    (warning,) = durability_warnings(Engines.from_urls(server_url, "redis://127.0.0.1:1/0"))
 
     assert "runs with fsync=off, full_page_writes=off, synchronous_commit=off" in warning

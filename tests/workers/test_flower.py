@@ -122,7 +122,7 @@ def status(*request, **options):
 @pytest.fixture
 def flower_port(postgres_url, redis_url, tmp_path):
     """Run Flower with a login, and yield the port."""
-    with running_flower(tmp_path, Engines.named(postgres_url, redis_url).environment()) as port:
+    with running_flower(tmp_path, Engines.from_urls(postgres_url, redis_url).environment()) as port:
         yield port
 
 
@@ -133,7 +133,7 @@ def test_flower_is_read_only_and_shows_pages_after_a_login(flower_port):
 
 @pytest.mark.acceptance
 def test_flower_listens_on_the_bind_address_only(postgres_url, redis_url, tmp_path):
-    environment = Engines.named(postgres_url, redis_url).environment() | {"PAYMENTS_BIND_ADDRESS": "127.0.0.2"}
+    environment = Engines.from_urls(postgres_url, redis_url).environment() | {"PAYMENTS_BIND_ADDRESS": "127.0.0.2"}
 
     with running_flower(tmp_path, environment) as port:
         assert status(port, "/healthcheck", host="127.0.0.2") == 200
@@ -152,7 +152,7 @@ def assert_read_only(port):
 def test_variables_named_like_options_of_flower_and_celery_are_ignored(postgres_url, redis_url, tmp_path):
     (tmp_path / "flowerconfig.py").write_text("port = 1\nbasic_auth = ['eve:eve']\n")
 
-    with running_flower(tmp_path, Engines.named(postgres_url, redis_url).environment() | FOREIGN_VARIABLES) as port:
+    with running_flower(tmp_path, Engines.from_urls(postgres_url, redis_url).environment() | FOREIGN_VARIABLES) as port:
         assert_read_only(port)
         assert status(port, "/tasks", "eve:eve") == 401
 
@@ -183,7 +183,7 @@ def failing_worker(postgres_url, redis_url, tmp_path):
 
     Yield a function that returns the number of messages in a queue.
     """
-    engines = Engines.named(postgres_url, redis_url)
+    engines = Engines.from_urls(postgres_url, redis_url)
     env = os.environ | engines.environment() | {"PAYMENTS_HOME": str(tmp_path)}
     with connect_redis(engines.broker_url) as broker:
         broker.flushdb()  # other tests leave messages

@@ -89,7 +89,7 @@ def valkey(tmp_path):
 @pytest.fixture
 def engines(postgres_url, empty_ledger, valkey):
     with scratch_database(postgres_url, empty_ledger) as url:
-        yield Engines.named(url, valkey.url)
+        yield Engines.from_urls(url, valkey.url)
 
 
 @pytest.fixture

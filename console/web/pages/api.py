@@ -79,7 +79,7 @@ def claims_feed(query: FeedQuery, context: Viewer) -> Response:
     chosen, scope = select(context, query)
     with context.transaction() as tx:
         _audit(tx, context, CLAIMS_FEED, chosen.find, query.limit)
-        feed_filter = chosen.query(scope)
+        feed_filter = chosen.to_filter(scope)
         page = read_rows(
             query, CLAIMS_FEED, FEED_SORTS, lambda *part: reporting.claims_feed_page(tx, feed_filter, *part)
         )
@@ -92,7 +92,7 @@ def exceptions(query: ExceptionsQuery, context: Viewer) -> Response:
     chosen, scope = select(context, query)
     with context.transaction() as tx:
         _audit(tx, context, EXCEPTIONS, chosen.patient, query.limit)
-        exception_filter = chosen.query(scope)
+        exception_filter = chosen.to_filter(scope)
         page = read_rows(
             query, EXCEPTIONS, EXCEPTION_SORTS, lambda *part: reporting.exceptions_page(tx, exception_filter, *part)
         )
@@ -129,7 +129,7 @@ def requeue(body: RequeueRequest, context: Requeuer) -> Response:
 def payment_log(query: LogQuery, context: Viewer) -> Response:
     """Return a page of the Patient Payment Log, newest deposit first. With `group_by`, return the sums by group."""
     chosen, scope = select(context, query)
-    log_filter, group = chosen.query(scope), chosen.group_by
+    log_filter, group = chosen.to_filter(scope), chosen.group_by
     with context.transaction() as tx:
         _audit(tx, context, PAYMENT_LOG, chosen.patient, query.limit)
         if group:
@@ -163,7 +163,7 @@ def balance(
 
     Return both totals, each reconciling item between them and the unexplained amount.
     """
-    balance_filter = query.parameters.query(balanced_scope(query, context))
+    balance_filter = query.parameters.to_filter(balanced_scope(query, context))
     with context.transaction() as tx:
         found = balancing.balance(tx, balance_filter)
         context.audit(tx, "viewed Payment Balancing", balance_filter.scope.only_clinic or "", "API")

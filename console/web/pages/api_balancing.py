@@ -51,7 +51,7 @@ def lines(query: BalanceQuery, context: Viewer, group: LineGroup | None = None) 
 
     `group` selects the lines of one total, one reconciling item or one kind of difference.
     """
-    balance_filter = query.parameters.query(balanced_scope(query, context))
+    balance_filter = query.parameters.to_filter(balanced_scope(query, context))
     with context.snapshot_transaction() as tx:
         context.audit(tx, "viewed Payment Balancing", balance_filter.scope.only_clinic or "", "API")
         found = (
@@ -65,7 +65,7 @@ def lines(query: BalanceQuery, context: Viewer, group: LineGroup | None = None) 
 @router.post("/balancing", openapi_extra=_CSV_BODY)
 def compare(query: BalanceQuery, context: Viewer, file: Annotated[IO[bytes], Depends(read_file)]) -> Response:
     """Balance the Payment Log in the body against Billing. Return the sums, and the first 1,000 lines that differ."""
-    balance_filter = query.parameters.query(balanced_scope(query, context))
+    balance_filter = query.parameters.to_filter(balanced_scope(query, context))
     try:
         with context.transaction() as tx:
             found = balancing.balance(tx, balance_filter, read_payment_log(file))  # type: ignore[arg-type]

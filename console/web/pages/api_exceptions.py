@@ -62,7 +62,7 @@ def claim_next(body: NextRequest, context: Editor) -> Response:
     """Assign the oldest open exception without an owner to the caller. No two users get the same exception."""
     parameters = ExceptionsParameters(company=body.company, queue=body.queue)
     scope = context.scope_of(ScopeChoice(body.company))
-    row = exception_actions.claim_next(context, parameters.query(scope))
+    row = exception_actions.claim_next(context, parameters.to_filter(scope))
     return JSONResponse({"exception": row and _exception_json(row)})
 
 

@@ -21,7 +21,7 @@ def not_in_billing(query: NotInBillingQuery, context: Viewer) -> Response:
 
     The cause with the oldest payment comes first.
     """
-    feed_filter = query.parameters.query(context.scope_of(query.choice))
+    feed_filter = query.parameters.to_filter(context.scope_of(query.choice))
     with context.transaction() as tx:
         records = unposted_records(reporting.not_in_billing(tx, feed_filter), context.now)
     return rows_response(records, NOT_IN_BILLING_REPORT)
@@ -30,7 +30,7 @@ def not_in_billing(query: NotInBillingQuery, context: Viewer) -> Response:
 @router.get("/trends", responses=success_response(Rows))
 def trends(query: TrendsQuery, context: Viewer) -> Response:
     """Return how much was paid in the EMR and how much of it is in Billing, by week or clinic."""
-    chosen = query.parameters.query(context.scope_of(query.choice))
+    chosen = query.parameters.to_filter(context.scope_of(query.choice))
     feed_filter = with_period(chosen, context.today_in(chosen.scope))
     with context.transaction() as tx:
         records = trend_records(dashboard.trends(tx, feed_filter, query.parameters.group))

@@ -50,7 +50,7 @@ def show(
     """Balance the selected days or the last full week. List the lines of `group`, by default all that differ."""
     scope = balanced_scope(query, context)
     chosen = with_default_days(query, context, scope)
-    balance_filter = chosen.query(scope)
+    balance_filter = chosen.to_filter(scope)
     with context.snapshot_transaction() as tx:
         uploaded = load_log(tx, context, log) if log else None
         with reading_log(uploaded) as rows:

@@ -31,7 +31,7 @@ def export(
     If `log` is given, the uploaded Payment Log is compared instead of the feed.
     """
     scope = balanced_scope(query, context)
-    balance_filter = with_default_days(query, context, scope).query(scope)
+    balance_filter = with_default_days(query, context, scope).to_filter(scope)
 
     def records(tx: Transaction) -> Iterator[Record]:
         with reading_log(load_log(tx, context, log) if log else None) as rows:

@@ -47,7 +47,7 @@ FeedQuery = Annotated[ReportQuery[ClaimsFeedParameters], Depends(report_query(Cl
 def show(query: FeedQuery, context: Viewer) -> Response:
     """Show a page of the Claims Feed."""
     chosen, scope = select(context, query)
-    feed_filter = chosen.query(scope)
+    feed_filter = chosen.to_filter(scope)
     with context.transaction() as tx:
 
         def read(window: Window, sort: Sort) -> Page[FeedRow]:
@@ -72,7 +72,7 @@ def show(query: FeedQuery, context: Viewer) -> Response:
 def summary(query: FeedQuery, context: Viewer, *, exact: bool = False) -> Response:
     """Show the number and the sum of the matching rows."""
     chosen, scope = select(context, query)
-    feed_filter = chosen.query(scope)
+    feed_filter = chosen.to_filter(scope)
     return show_summary(context, CLAIMS_FEED, reporting.claims_feed_summary, feed_filter, exact=exact)
 
 
@@ -80,7 +80,7 @@ def summary(query: FeedQuery, context: Viewer, *, exact: bool = False) -> Respon
 def newer(query: FeedQuery, context: Viewer) -> Response:
     """Show how many rows were added since the page was read."""
     chosen, scope = select(context, query)
-    feed_filter = chosen.query(scope)
+    feed_filter = chosen.to_filter(scope)
 
     def count(tx: Transaction, window: Window, sort: Sort) -> int:
         return reporting.count_payments(tx, feed_filter, window, sort)
@@ -92,7 +92,7 @@ def newer(query: FeedQuery, context: Viewer) -> Response:
 def export(query: FeedQuery, context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the matching payments as a file."""
     chosen, scope = select(context, query)
-    feed_filter, sort = chosen.query(scope), CLAIMS_FEED.sort_of(chosen)
+    feed_filter, sort = chosen.to_filter(scope), CLAIMS_FEED.sort_of(chosen)
     return send_file(
         context,
         Export(

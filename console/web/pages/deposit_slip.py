@@ -31,7 +31,7 @@ def show(
     with context.transaction() as tx:
         offered = list_offered_ids(tx, context)
         clinic = chosen.clinic or (offered.clinics[0] if len(offered.clinics) == 1 else None)
-        rows = reporting.payment_log(tx, chosen.query(scope, day), Sort("method")) if clinic else iter(())
+        rows = reporting.payment_log(tx, chosen.to_filter(scope, day), Sort("method")) if clinic else iter(())
         parts = slip_parts(islice(rows, ROWS_MAX + 1))
         context.audit(tx, "viewed deposit slip", clinic or "", str(day))
     count = sum(len(part.rows) for part in parts)

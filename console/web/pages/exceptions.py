@@ -43,7 +43,7 @@ _Kept = Annotated[str | None, Query(pattern=KEPT_PATTERN)]
 def show(query: ExceptionsQuery, context: Viewer, kept: _Kept = None) -> Response:
     """Show a page of exceptions. By default the oldest exceptions come first."""
     chosen, scope = select(context, query)
-    exception_filter = chosen.query(scope)
+    exception_filter = chosen.to_filter(scope)
     with context.snapshot_transaction() as tx:
 
         def read(window: Window, sort: Sort) -> Page[ExceptionRow]:
@@ -96,7 +96,7 @@ def _tabs(context: RequestContext, chosen: ExceptionsParameters, work: Exception
 def summary(query: ExceptionsQuery, context: Viewer, *, exact: bool = False) -> Response:
     """Show the number and the sum of the matching rows."""
     chosen, scope = select(context, query)
-    exception_filter = chosen.query(scope)
+    exception_filter = chosen.to_filter(scope)
     return show_summary(context, EXCEPTIONS, reporting.exceptions_summary, exception_filter, exact=exact)
 
 
@@ -104,7 +104,7 @@ def summary(query: ExceptionsQuery, context: Viewer, *, exact: bool = False) -> 
 def newer(query: ExceptionsQuery, context: Viewer) -> Response:
     """Show how many rows were added since the page was read."""
     chosen, scope = select(context, query)
-    exception_filter = chosen.query(scope)
+    exception_filter = chosen.to_filter(scope)
 
     def count(tx: Transaction, window: Window, sort: Sort) -> int:
         return reporting.count_exceptions(tx, exception_filter, window, sort)
@@ -116,7 +116,7 @@ def newer(query: ExceptionsQuery, context: Viewer) -> Response:
 def export(query: ExceptionsQuery, context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the matching exceptions as a file."""
     chosen, scope = select(context, query)
-    exception_filter, sort = chosen.query(scope), EXCEPTIONS.sort_of(chosen)
+    exception_filter, sort = chosen.to_filter(scope), EXCEPTIONS.sort_of(chosen)
     return send_file(
         context,
         Export(
@@ -134,7 +134,7 @@ def claim_next(form: Annotated[ReturnForm, Form()], context: Editor) -> Response
     """Assign the next exception of the list to the user, and show it. Two users never get the same exception."""
     back = form.return_to("/exceptions")
     chosen, scope = select(context, query_of_address(ExceptionsParameters, back))
-    row = exception_actions.claim_next(context, replace(chosen.query(scope), owner=None))
+    row = exception_actions.claim_next(context, replace(chosen.to_filter(scope), owner=None))
     if row is None:
         return context.redirect(back, "No exceptions without an owner are left in this list.")
     return context.redirect(f"/exceptions/{row.id}", f"Exception {row.id} is assigned to you.")

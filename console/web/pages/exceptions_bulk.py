@@ -116,7 +116,7 @@ def show_matching(form: Annotated[_MatchingForm, Form()], context: Editor) -> Re
     back = form.return_to("/exceptions")
     chosen, scope = select(context, query_of_address(ExceptionsParameters, back))
     with context.transaction() as tx:
-        exception_filter = chosen.query(scope)
+        exception_filter = chosen.to_filter(scope)
         count = reporting.exceptions_summary(tx, exception_filter).count
         rows = []
         for row in reporting.exceptions(tx, exception_filter):

@@ -23,7 +23,7 @@ def export(query: NotInBillingQuery, context: Exporter, form: FileFormat = FileF
 
     The cause with the oldest payment comes first.
     """
-    feed_filter = query.parameters.query(context.scope_of(query.choice))
+    feed_filter = query.parameters.to_filter(context.scope_of(query.choice))
     with context.transaction() as tx:
         records = unposted_records(reporting.not_in_billing(tx, feed_filter), context.now)
     return send_records(context, NOT_IN_BILLING_REPORT, form, records, query.parameters.clinic or "")

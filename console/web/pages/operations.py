@@ -36,7 +36,7 @@ def show_task(task_id: Text, context: Operator) -> Response:
 
 
 @router.get("/api/operations", responses=PROBLEMS | success_response(InstallationHealth))
-def api(context: Operator) -> Response:
+def health_of_installation(context: Operator) -> Response:
     """Return the health of the installation: its components, last night's jobs, waiting work and failures.
 
     Figures by company are limited to the user's companies.

@@ -35,7 +35,7 @@ LogQuery = Annotated[ReportQuery[PaymentLogParameters], Depends(report_query(Pay
 def show(query: LogQuery, context: Viewer) -> Response:
     """Show a page of the log, or its sums if the user groups by a column."""
     chosen, scope = select(context, query)
-    log_filter, group = chosen.query(scope), chosen.group_by
+    log_filter, group = chosen.to_filter(scope), chosen.group_by
     with context.transaction() as tx:
 
         def read(window: Window, sort: Sort) -> Page[PaymentLogRow]:
@@ -63,7 +63,7 @@ def show(query: LogQuery, context: Viewer) -> Response:
 def summary(query: LogQuery, context: Viewer, *, exact: bool = False) -> Response:
     """Show the number and the sum of the matching rows."""
     chosen, scope = select(context, query)
-    log_filter = chosen.query(scope)
+    log_filter = chosen.to_filter(scope)
     return show_summary(context, PAYMENT_LOG, reporting.payment_log_summary, log_filter, exact=exact)
 
 
@@ -71,7 +71,7 @@ def summary(query: LogQuery, context: Viewer, *, exact: bool = False) -> Respons
 def newer(query: LogQuery, context: Viewer) -> Response:
     """Show how many rows were added since the page was read."""
     chosen, scope = select(context, query)
-    log_filter = chosen.query(scope)
+    log_filter = chosen.to_filter(scope)
 
     def count(tx: Transaction, window: Window, sort: Sort) -> int:
         return reporting.count_entries(tx, log_filter, window, sort)
@@ -83,7 +83,7 @@ def newer(query: LogQuery, context: Viewer) -> Response:
 def export(query: LogQuery, context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the selected entries, or their sums, as a file."""
     chosen, scope = select(context, query)
-    log_filter, group = chosen.query(scope), chosen.group_by
+    log_filter, group = chosen.to_filter(scope), chosen.group_by
     if group:
         with context.transaction() as tx:
             sums = log_sum_records(reporting.payment_log_sums(tx, log_filter, group), group)

@@ -188,4 +188,4 @@ def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
         )
     # The search of the Claims Feed lists payments of every patient with this id. A run is for one of them.
     scope = context.scope_of(query.choice._replace(patient=chosen.find))
-    return with_period_days(chosen, lambda: context.today_in(scope)).query(scope)
+    return with_period_days(chosen, lambda: context.today_in(scope)).to_filter(scope)

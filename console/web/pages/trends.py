@@ -31,7 +31,7 @@ TrendsQuery = Annotated[ReportQuery[TrendsParameters], Depends(report_query(Tren
 def show(query: TrendsQuery, context: Viewer) -> Response:
     """Show the payments by week or clinic, and the sizes of the work queues on the last days."""
     chosen = query.parameters
-    whole = chosen.query(context.scope_of(query.choice))
+    whole = chosen.to_filter(context.scope_of(query.choice))
     today = context.today_in(whole.scope)
     feed_filter = with_period(whole, today)
     with context.transaction() as tx:
@@ -58,7 +58,7 @@ def show(query: TrendsQuery, context: Viewer) -> Response:
 @router.get("/trends/export")
 def export(query: TrendsQuery, context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the payments by week or clinic as a file."""
-    whole = query.parameters.query(context.scope_of(query.choice))
+    whole = query.parameters.to_filter(context.scope_of(query.choice))
     feed_filter = with_period(whole, context.today_in(whole.scope))
     with context.transaction() as tx:
         records = trend_records(dashboard.trends(tx, feed_filter, query.parameters.group))

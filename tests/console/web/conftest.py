@@ -62,7 +62,7 @@ class Browser:
 @pytest.fixture(scope="package")
 def engines(postgres_url: str, empty_ledger: str, redis_url: str) -> Iterator[Engines]:
     with scratch_database(postgres_url, empty_ledger) as url:
-        yield Engines.named(url, redis_url)
+        yield Engines.from_urls(url, redis_url)
 
 
 @pytest.fixture(scope="package")

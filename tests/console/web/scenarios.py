@@ -57,7 +57,7 @@ def wait_until(is_true: Callable[[], bool]) -> None:
 
 def add_not_sent(ledger: ClinicLedger, clinic: str, *payment_ids: str) -> None:
     """Save Supplies payments at a clinic that sends Copays only, so that each becomes Not Sent."""
-    ledger.office(clinic, lambda office: office.publish(saved_patient()), ChargeType.COPAY)
+    ledger.in_office(clinic, lambda office: office.publish(saved_patient()), ChargeType.COPAY)
     moment = datetime.now(UTC).isoformat()
     ledger.import_events(
         *(
@@ -83,4 +83,4 @@ def edit_in_closed_month(ledger: ClinicLedger, clinic: str, company: str) -> Non
         office.close_months("2026-06")
         office.publish(again)
 
-    ledger.office(clinic, work, company_id=company)
+    ledger.in_office(clinic, work, company_id=company)

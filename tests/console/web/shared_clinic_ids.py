@@ -53,7 +53,7 @@ def fill_ledger(database: Database) -> None:
 @contextmanager
 def serve_shared(url: str, redis_url: str, home: Path) -> Iterator[Mapping[str, Browser]]:
     """Serve the console on an empty database, and yield a logged-in browser of each user, by name."""
-    app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.named(url, redis_url))
+    app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.from_urls(url, redis_url))
     with open_as_owner(app) as database:
         fill_ledger(database)
         with transaction(database) as tx:

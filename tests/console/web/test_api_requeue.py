@@ -50,7 +50,7 @@ def test_run_requeues_the_previewed_payments(support_browser: Browser, ledger: C
     progress = {"run": started["run"], "state": "done", "total": 2, "done": 2}
     assert support_browser.get(path).json() == progress | {"outcome": [waiting]}
     assert statuses(support_browser, clinic) == {"Transmission Pending"}
-    ledger.office(clinic, lambda office: office.run_sweeps(), ChargeType.COPAY)
+    ledger.in_office(clinic, lambda office: office.run_sweeps(), ChargeType.COPAY)
     assert support_browser.get(path).json()["outcome"] == [still_not_sent]
     assert rows(support_browser, "/api/requeue-runs")[0]["run"] == started["run"]
 

@@ -39,7 +39,7 @@ def test_viewing_a_patient_is_audited(logged_in: LoggedIn, ledger: ClinicLedger,
 @pytest.mark.slow
 def test_changes_are_audited_with_the_users_name(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:
     add_not_sent(ledger, "audited", "shoes")
-    ledger.office("audited-too", lambda office: None)
+    ledger.in_office("audited-too", lambda office: None)
     name, password = {"name": "new-one"}, {"password": "long enough it is"}
     everything = {"all_companies": "on", "all_clinics": "on"}
 

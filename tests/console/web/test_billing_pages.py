@@ -94,7 +94,7 @@ def test_account_shows_refunds_to_check_and_the_credit_of_charges(logged_in: Log
         saved_charge("c", "-3.00", **own),
         saved_payment(payment_id="back", refund_of="refunds/unknown/1", **own, **paid("-25.00", "2026-06-05")),
     )
-    ledger.office("refunds", lambda office: office.publish(*events), company_id="company-r")
+    ledger.in_office("refunds", lambda office: office.publish(*events), company_id="company-r")
     page = logged_in("billing").get("/account", patient="refunded").text
 
     assert "Refunds to check" in page
@@ -111,7 +111,7 @@ def test_log_export_contains_no_formulas_and_is_audited(
         patient_id=evil, clinic_id=clinic, company_id="company-e", refund_of="a/b/1", **paid("-25.00", "2026-06-05")
     )
     known = saved_patient(evil, company_id="company-e")
-    ledger.office(clinic, lambda office: office.publish(known, refund), company_id="company-e")
+    ledger.in_office(clinic, lambda office: office.publish(known, refund), company_id="company-e")
     billing = logged_in("billing")
 
     text = billing.get("/payment-log/export", clinic=clinic, form="csv")
@@ -138,7 +138,7 @@ def test_months_are_scheduled_cancelled_and_closed_after_confirmation(
     billing, company = logged_in("billing"), "company-m"
     payment = saved_payment(clinic_id="months", company_id=company, **paid("25.00", "2026-06-05"))
     known = saved_patient(company_id=company)
-    ledger.office("months", lambda office: office.publish(known, payment), company_id=company)
+    ledger.in_office("months", lambda office: office.publish(known, payment), company_id=company)
     june = {"company": company, "month": "2026-06"}
 
     def month_state() -> str:
@@ -195,7 +195,7 @@ def test_proposal_of_another_patient_links_to_that_patient(logged_in: LoggedIn, 
         office.close_months("2026-06")
         office.publish(again)
 
-    ledger.office(clinic, work, company_id=company)
+    ledger.in_office(clinic, work, company_id=company)
 
     page = logged_in("billing").get("/exceptions", clinic=clinic).text
     assert 'Cash, patient <a class="key" href="/account?patient=ada%2F1&amp;company=company-of-moved"' in page

@@ -52,7 +52,7 @@ def companies_site(
     home = tmp_path_factory.mktemp("companies")
     with (
         scratch_database(postgres_url, empty_ledger) as url,
-        two_companies_console(Engines.named(url, redis_url), home) as app,
+        two_companies_console(Engines.from_urls(url, redis_url), home) as app,
     ):
         yield app
 

@@ -148,7 +148,7 @@ def site(
     for page in (claims_feed, exceptions, payment_log, audit):
         monkeypatch.setattr(page, "PAGE_ROWS", PAGE_ROWS)
     with scratch_database(postgres_url, empty_ledger) as url:
-        app = create_app(read_settings({"PAYMENTS_HOME": str(tmp_path)}), Engines.named(url, redis_url))
+        app = create_app(read_settings({"PAYMENTS_HOME": str(tmp_path)}), Engines.from_urls(url, redis_url))
         with open_as_owner(app) as database:
             fill_ledger(database)
             add_manual_entries(database)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 def test_deposit_slip_names_clinic_day_and_totals(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     ids = {"clinic_id": "slip-day", "company_id": "slip-day"}
     events = [saved_payment(payment_id=day, **paid("4.50", day), **ids) for day in ("2026-07-04", "2026-07-05")]
-    ledger.office(
+    ledger.in_office(
         "slip-day", lambda office: office.publish(saved_patient(company_id="slip-day"), *events), company_id="slip-day"
     )
     shown = logged_in("billing").get("/deposit-slip", clinic="slip-day", day="2026-07-04").text
@@ -36,7 +36,9 @@ def test_deposit_slip_lists_cash_then_checks_by_number(logged_in: LoggedIn, ledg
         saved_payment(payment_id=f"s-{number}", method=method, reference=check, **paid(amount, "2026-07-04"), **ids)
         for number, (method, check, amount) in enumerate(methods)
     ]
-    ledger.office("slip", lambda office: office.publish(saved_patient(company_id="slip"), *events), company_id="slip")
+    ledger.in_office(
+        "slip", lambda office: office.publish(saved_patient(company_id="slip"), *events), company_id="slip"
+    )
     page = logged_in("billing").get("/deposit-slip", clinic="slip", day="2026-07-04").text
 
     assert re.findall(r"<h2>(.*?)</h2>", page) == ["Cash", "Check", "Credit Card"]

@@ -31,7 +31,7 @@ def empty_console(
     """An administrator's browser on a console without payments."""
     home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("empty"))})
     with scratch_database(postgres_url, empty_ledger) as url:
-        app = create_app(home, Engines.named(url, redis_url))
+        app = create_app(home, Engines.from_urls(url, redis_url))
         with open_as_owner(app) as database, transaction(database) as tx:
             authentication.add_user(tx, User("ann", Role.ADMIN), NewPassword(PASSWORD, CHEAP), NOW, "tests")
         with serve(app) as address, client_at(address) as client:

@@ -146,7 +146,7 @@ def test_tabs_separate_exceptions_that_propose_nothing(logged_in: LoggedIn, ledg
     def conflict(office: Office) -> None:
         office.publish(saved_patient(company_id="tabs"), first, again)
 
-    ledger.office("tabs", conflict, ChargeType.COPAY, company_id="tabs")
+    ledger.in_office("tabs", conflict, ChargeType.COPAY, company_id="tabs")
     number = exception_of(billing, "tabs")["id"]
 
     assert f"exception-{number}" not in billing.get("/exceptions", clinic="tabs", queue="to_post").text

@@ -15,7 +15,7 @@ from tests.console.web.scenarios import LoggedIn, page_text
 def clinic(ledger: ClinicLedger) -> str:
     """A clinic that sends Copays, with payments of one day: imported, Not Sent, held and refused."""
     name, day = "desk", "2026-06-08"
-    ledger.office(
+    ledger.in_office(
         name,
         lambda office: office.publish(
             saved_patient("desk-ada", name="Ada Desk"),

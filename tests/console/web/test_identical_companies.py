@@ -76,7 +76,7 @@ class Console(NamedTuple):
 def console(database: Database, redis_url: str, companies: Sequence[IdenticalCompany], home: Path) -> Iterator[Console]:
     """Serve a console on a database. Its users are OPERATOR for all companies, and one user for each company."""
     url = database.url.render_as_string(hide_password=False)
-    app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.named(url, redis_url))
+    app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.from_urls(url, redis_url))
     users = [
         User(OPERATOR, Role.BILLING),
         *(User(each.id, Role.BILLING, Scope.of_companies(each.id)) for each in companies),

@@ -106,7 +106,7 @@ def test_interrupted_close_has_a_message_that_it_may_have_started(
     company, billing = f"company-{step}", logged_in("billing")
     known, payment = saved_patient(company_id=company), paid("25.00", "2026-05-05")
     saved = saved_payment(clinic_id=step, company_id=company, **payment)
-    ledger.office(step, lambda office: office.publish(known, saved), company_id=company)
+    ledger.in_office(step, lambda office: office.publish(known, saved), company_id=company)
     original = getattr(closing, step)
 
     def interrupt(tx: Transaction, *rest: object) -> None:

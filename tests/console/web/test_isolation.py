@@ -54,7 +54,7 @@ def site(
     home = tmp_path_factory.mktemp("isolation")
     with (
         scratch_database(postgres_url, empty_ledger) as url,
-        two_companies_console(Engines.named(url, redis_url), home) as app,
+        two_companies_console(Engines.from_urls(url, redis_url), home) as app,
     ):
         yield app
 

@@ -61,7 +61,7 @@ def payments(ledger_database: Database) -> None:
         for number in range(PAYMENTS)
     ]
     patients = [saved_patient(f"patient-{number}", company_id=COMPANY, name=f"Name {number}") for number in range(7)]
-    ledger.office(CLINIC, lambda office: office.publish(*patients, *events), company_id=COMPANY)
+    ledger.in_office(CLINIC, lambda office: office.publish(*patients, *events), company_id=COMPANY)
 
 
 @pytest.fixture
@@ -216,7 +216,9 @@ def test_period_uses_the_time_zone_of_the_company(
         )
         for day in days
     ]
-    ledger.office(clinic, lambda office: office.publish(saved_patient(company_id=clinic), *events), company_id=clinic)
+    ledger.in_office(
+        clinic, lambda office: office.publish(saved_patient(company_id=clinic), *events), company_id=clinic
+    )
     with transaction(ledger.database) as tx:
         configuring.set_company(tx, CompanyUpdate(clinic, timezone=zone), now=ledger.now(), who="user:admin")
 

@@ -81,7 +81,7 @@ def test_payment_that_waits_for_its_patient_counts_as_no_retry(anonymous_client:
 
 def test_failures_and_exceptions_are_counted_by_company(anonymous_client: Client, ledger: ClinicLedger) -> None:
     edit_in_closed_month(ledger, "counted-a", "company-counted-a")
-    ledger.office("counted-b", lambda office: None, company_id="company-counted-b")
+    ledger.in_office("counted-b", lambda office: None, company_id="company-counted-b")
     invalid = event_body(payment_fields(company_id="company-counted-b", clinic_id="counted-b", method="wrong"))
     before = scrape(anonymous_client)
     ledger.publish("counted-b-other", invalid)
@@ -110,7 +110,7 @@ def test_postponed_work_is_counted_by_company_and_kind(anonymous_client: Client,
 def test_unexplained_amounts_of_companies_do_not_cancel_out(site: FastAPI, ledger: ClinicLedger) -> None:
     day = "2031-03-05"
     for company in ("cancel-a", "cancel-b"):
-        ledger.office(company, lambda office: None, company_id=company)
+        ledger.in_office(company, lambda office: None, company_id=company)
         paid_then = saved_payment(company_id=company, clinic_id=company, **paid("25.00", day))
         ledger.import_events(saved_patient(company_id=company), paid_then)
     app, changes = site.state.console, {"cancel-a": 5, "cancel-b": -5}
@@ -127,7 +127,7 @@ def test_unexplained_amounts_of_companies_do_not_cancel_out(site: FastAPI, ledge
 def test_company_that_cannot_be_balanced_hides_no_other_company(site: FastAPI, ledger: ClinicLedger) -> None:
     day = "2031-04-02"
     for company in ("unreadable", "readable"):
-        ledger.office(company, lambda office: None, company_id=company)
+        ledger.in_office(company, lambda office: None, company_id=company)
         paid_then = saved_payment(company_id=company, clinic_id=company, **paid("25.00", day))
         ledger.import_events(saved_patient(company_id=company), paid_then)
     app, changes = site.state.console, {"unreadable": 5, "readable": 5}

@@ -17,7 +17,7 @@ def test_months_page_selects_the_next_month_to_close(logged_in: LoggedIn, ledger
         saved_payment(clinic_id="order", company_id=company, payment_id=day, **paid("25.00", day))
         for day in ("2026-05-05", "2026-06-05")
     )
-    ledger.office(
+    ledger.in_office(
         "order", lambda office: office.publish(saved_patient(company_id=company), *payments), company_id=company
     )
     billing = logged_in("billing")

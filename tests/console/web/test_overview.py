@@ -72,7 +72,7 @@ def publish_all_kinds(ledger: ClinicLedger, company: str, clinic: str, late: str
         saved_payment(amount_due="0.00", **nothing_due),
         invalid.replace(b'"Cash"', b'"Barter"'),
     )
-    ledger.office(clinic, lambda office: office.publish(*events), ChargeType.COPAY, company_id=company)
+    ledger.in_office(clinic, lambda office: office.publish(*events), ChargeType.COPAY, company_id=company)
 
 
 @pytest.fixture(scope="package")

@@ -133,7 +133,7 @@ def test_error_page_shows_navigation_and_a_link_back(logged_in: LoggedIn, addres
 def test_requeue_preview_shows_expected_results(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     clinic, company = "requeue-preview", "company-requeue-preview"
     edit_in_closed_month(ledger, clinic, company)
-    ledger.office(
+    ledger.in_office(
         clinic, lambda office: office.publish(saved_patient(company_id=company)), ChargeType.COPAY, company_id=company
     )
     here = {"clinic_id": clinic, "company_id": company, "saved_at": datetime.now(UTC).isoformat()}
@@ -170,7 +170,7 @@ def test_clinic_page_counts_not_sent_payments_that_would_be_sent_now(logged_in: 
 
 def test_clinics_are_filtered_by_name_and_by_difference(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     for name, types in (("compared-a", ["Copay"]), ("compared-b", ["Copay"]), ("compared-c", ["Other"])):
-        ledger.office(name, lambda office: None, *map(ChargeType, types))
+        ledger.in_office(name, lambda office: None, *map(ChargeType, types))
     support = logged_in("support")
 
     def shown_clinics(**query: str) -> list[str]:
@@ -193,7 +193,7 @@ def test_patient_id_of_two_companies_has_two_accounts(logged_in: LoggedIn, ledge
     for name, amount in (("twin-a", "25.00"), ("twin-b", "9.00")):
         here = {"clinic_id": name, "company_id": f"company-{name}", "patient_id": "twin"}
         known = saved_patient("twin", company_id=f"company-{name}")
-        ledger.office(
+        ledger.in_office(
             name,
             lambda office, known=known, here=here, amount=amount: office.publish(known, saved_payment(amount, **here)),
             company_id=f"company-{name}",

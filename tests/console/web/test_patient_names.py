@@ -56,7 +56,7 @@ def payments(ledger_database: Database) -> None:
         office.close_months("2026-06")
         office.publish(saved_payment(payment_id="edited", version=2, **paid("35.00", "2026-06-05"), **ids))
 
-    ClinicLedger(ledger_database).office(CLINIC, work, company_id=COMPANY)
+    ClinicLedger(ledger_database).in_office(CLINIC, work, company_id=COMPANY)
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def site(
     """The URL of a separate console with a few payments, which the requests may change."""
     home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("any"))})
     with scratch_database(postgres_url, empty_ledger) as url:
-        app = create_app(home, Engines.named(url, redis_url))
+        app = create_app(home, Engines.from_urls(url, redis_url))
         with open_as_owner(app) as database:
             fill_ledger(database)
         with serve(app) as address:

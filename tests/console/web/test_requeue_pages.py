@@ -58,7 +58,7 @@ def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(
     assert "Waiting for evaluation." in page
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Transmission Pending"}
 
-    ledger.office(clinic, lambda office: office.run_sweeps())
+    ledger.in_office(clinic, lambda office: office.run_sweeps())
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Transmission Successful"}
     assert "Imported." in support.get(run).text
     listed = support.get("/requeue-runs").text

@@ -24,7 +24,7 @@ def payments(ledger_database: Database) -> None:
     ledger = ClinicLedger(ledger_database)
     for clinic, patient_id, name in ((CLINIC, "srch/1", "Zoë Quartz"), (OTHER_CLINIC, "srch-2", "Zoltan Quartz")):
         here = {"clinic_id": clinic, "patient_id": patient_id}
-        ledger.office(
+        ledger.in_office(
             clinic,
             lambda office, here=here, name=name: office.publish(
                 saved_patient(here["patient_id"], name=name),

@@ -21,7 +21,7 @@ def test_console_listens_on_the_bind_address_only(postgres_url, empty_ledger, re
     port = free_port()
     with scratch_database(postgres_url, empty_ledger) as url, (tmp_path / "log").open("wb") as log:
         environment = clean_environment() | {
-            **Engines.named(url, redis_url).environment(),
+            **Engines.from_urls(url, redis_url).environment(),
             "PAYMENTS_HOME": str(tmp_path),
             "PAYMENTS_BIND_ADDRESS": "127.0.0.2",
             "PAYMENTS_CONSOLE_PORT": str(port),

@@ -62,7 +62,7 @@ def test_months_are_exported_and_sorted(logged_in: LoggedIn, ledger: ClinicLedge
         for day, amount in (("2026-05-04", "9.00"), ("2026-06-04", "4.00"), ("2026-07-04", "7.00"))
     ]
     patient = saved_patient(company_id="short-months")
-    ledger.office("short-months", lambda office: office.publish(patient, *events), company_id="short-months")
+    ledger.in_office("short-months", lambda office: office.publish(patient, *events), company_id="short-months")
     billing = logged_in("billing")
 
     shown = exported_rows(billing, "/months", company="short-months", sort="-payments_total")

@@ -106,7 +106,7 @@ def log_in_to_preview(logged_in: LoggedIn, ledger: ClinicLedger) -> LoggedIn:
 
     One clinic sends Copays only. The integration of the other is off.
     """
-    ledger.office("preview", _switch_off_a_clinic_and_close_june, ChargeType.COPAY, company_id="company-f")
+    ledger.in_office("preview", _switch_off_a_clinic_and_close_june, ChargeType.COPAY, company_id="company-f")
     return logged_in
 
 

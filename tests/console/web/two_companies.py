@@ -74,7 +74,7 @@ class ForeignIds(NamedTuple):
 
 
 def publish_events(ledger: ClinicLedger, clinic: str, *events: Any, company: str) -> None:
-    ledger.office(clinic, lambda office: office.publish(*events), company_id=company)
+    ledger.in_office(clinic, lambda office: office.publish(*events), company_id=company)
 
 
 def fill_ledger(database: Database) -> None:
