@@ -53,7 +53,10 @@ class ClinicLedger(CommittedLedger):
     def in_office(
         self, clinic: str, work: Callable[[Office], Any], *types: ChargeType, company_id: str = "company"
     ) -> None:
-        """Let a clinic send these charge types (default: all), and call `work` with the clinic's office."""
+        """Call `work` with the office of a clinic that sends all charge types. Then let the clinic send only `types`.
+
+        Without `types`, the clinic still sends all charge types afterwards.
+        """
         now = self.now()
         with transaction(self.database) as tx:
             work(Office(tx, now, company_id, clinic))

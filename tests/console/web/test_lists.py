@@ -207,18 +207,13 @@ def test_period_uses_the_time_zone_of_the_company(
     clinic = f"days-{zone[-4:].lower()}-{period}"
     today = datetime.now(UTC).astimezone(ZoneInfo(zone)).date()
     days = [today + timedelta(days=difference) for difference in (-2, -1, 0, 1)]
+    saves = {day: datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(zone)).isoformat() for day in days}
     events = [
-        saved_payment(
-            payment_id=f"of-{day}",
-            clinic_id=clinic,
-            company_id=clinic,
-            saved_at=datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(zone)).isoformat(),
-        )
-        for day in days
+        saved_payment(payment_id=f"of-{day}", clinic_id=clinic, company_id=clinic, saved_at=saved_at)
+        for day, saved_at in saves.items()
     ]
-    ledger.in_office(
-        clinic, lambda office: office.publish(saved_patient(company_id=clinic), *events), company_id=clinic
-    )
+    patient = saved_patient(company_id=clinic)
+    ledger.in_office(clinic, lambda office: office.publish(patient, *events), company_id=clinic)
     with transaction(ledger.database) as tx:
         configuring.set_company(tx, CompanyUpdate(clinic, timezone=zone), now=ledger.now(), who="user:admin")
 
