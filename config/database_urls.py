@@ -38,7 +38,7 @@ _SEARCH_PATH = re.compile(r"search[_-]path", re.IGNORECASE)
 
 
 def normalize_database_url(text: str) -> str:
-    """Return the URL in a form that libpq and SQLAlchemy read in the same way. Its driver is psycopg.
+    """Return the URL in a form that libpq and SQLAlchemy read in the same way. The URL names the driver psycopg.
 
     Several hosts, or a socket folder, become the options `host` and `port`. With several hosts, a connection uses the
     first one that accepts writes, unless the URL has the option `target_session_attrs`. Raises ValueError for an

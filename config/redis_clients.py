@@ -38,8 +38,8 @@ def make_redis_client(url: str, *, socket_timeout: int = 15, **options: Any) -> 
     the primary that the Sentinels name, or to the server to which the address in the URL leads by then.
 
     A client of Sentinels asks them for the primary at each new connection, and waits at most
-    FAILOVER_SOCKET_TIMEOUT_SECONDS for replies. Its commands raise MasterNotFoundError, a ConnectionError, if no
-    Sentinel names a primary, and AuthenticationError if the Sentinels refuse the login.
+    FAILOVER_SOCKET_TIMEOUT_SECONDS for replies. The commands of such a client raise MasterNotFoundError, a
+    ConnectionError, if no Sentinel names a primary, and AuthenticationError if the Sentinels refuse the login.
     """
     options = {"protocol": 2, "retry": Retry(NoBackoff(), 0)} | options
     if (sentinel := split_sentinel_url(url)) is None:

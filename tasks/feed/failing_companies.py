@@ -1,7 +1,7 @@
 """Remember the companies whose payments mostly failed during the last seconds in this worker process.
 
-Their payments are imported after those of the others. If they fail again, only the retrier tries them. So a fault of
-one company costs the other companies only one failed transaction per chunk.
+The payments of these companies are imported after those of the others. If the payments fail again, only the retrier
+tries them. So a fault of one company costs the other companies only one failed transaction per chunk.
 """
 
 from collections import Counter

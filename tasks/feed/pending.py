@@ -77,7 +77,7 @@ def waiting_page(
 ) -> list[PendingEntry]:
     """Return a page of the entries that wait for a retry and have been idle for at least `min_idle_ms`.
 
-    If the page has fewer entries than its size, it is the last one.
+    A page with fewer entries than `page.size` is the last one.
     """
     return _read_page(client, stream, min_idle_ms, RETRY, page)
 

@@ -31,7 +31,7 @@ class RetryRotation:
     def next_page(self, streams: Streams, min_idle_ms: int) -> RotationPage:
         """Return the next waiting entries that have been idle for at least `min_idle_ms`.
 
-        They are in the order of their ids, one stream after the other.
+        The entries are in the order of their ids, one stream after the other.
         """
         name = streams.names[self._stream_number]
         found = streams.waiting_page(name, min_idle_ms, self._page)

@@ -134,7 +134,7 @@ def import_visits(resources, company, patients, **more):
 
 
 def query(resources, statement, **parameters):
-    """Return the rows of a statement. If they have one column, return its values."""
+    """Return the rows of a statement or, if the rows have one column, the values of this column."""
     with transaction(resources.database) as tx:
         return [row[0] if len(row) == 1 else tuple(row) for row in tx.execute(text(statement), parameters)]
 

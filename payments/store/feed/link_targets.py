@@ -11,7 +11,7 @@ from payments.store.ledger import company_moves, findings, lines, manual_entries
 
 
 class LinkTarget(NamedTuple):
-    """The payment to link an entry to. It is given by the id of its Billing Exception, or by its printed key."""
+    """The payment to link an entry to, named by the id of its Billing Exception or by its printed key."""
 
     finding_id: int | None = None
     payment: str | None = None

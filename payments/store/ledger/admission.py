@@ -90,8 +90,8 @@ def _find_refusal(
 ) -> Refusal | None:
     """Return the refusal of an event, or None if it is not refused.
 
-    `problems` holds the named companies and clinics that exist in Billing. It maps each of them to the problem for
-    which its events are refused, or to None.
+    `problems` maps the named companies and clinics that exist in Billing to the problem for which their events are
+    refused, or to None.
     """
     missing = None if creates_unknown else _MISSING_PROBLEM
     company, clinic = f"company {named.company_id}", f"clinic {named.clinic_id}"

@@ -208,7 +208,7 @@ def scanned_lines(scope: Scope) -> str:
 def of_line_refs() -> str:
     """Return the query for the lines whose ids are in the parameter `line_refs`, sorted by key.
 
-    It compares the lines on all days, without the sums of the equal lines.
+    The query compares the lines on all days, without the sums of the equal lines.
     """
     return f"WITH {_CTES_OF_LINE_REFS}{_ctes(_ALL_LINES, _ALL_POSTED)}{_DIFFERING_LINES}{_ORDER_BY_KEY}"
 
