@@ -1,7 +1,7 @@
 """Read a CSV file strictly: a row that does not match the header is an error.
 
 The separator is a comma, a semicolon, a tab or a vertical bar; the header decides. The encoding is UTF-8, with or
-without a byte order mark, or UTF-16 with one (the "Unicode text" of spreadsheets).
+without a byte order mark, or UTF-16 with a byte order mark (the "Unicode text" of spreadsheets).
 
 Rows are numbered as in a spreadsheet: the header is row 1, and blank rows count. A cell may contain line breaks. After
 such a cell, row numbers differ from line numbers, and errors name both.

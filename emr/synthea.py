@@ -25,10 +25,10 @@ from emr.synthea_files import (
     PATIENT_OWES,
     PATIENTS_FILE,
     TRANSACTIONS_FILE,
+    ClaimRow,
     InvalidExportError,
-    Step,
+    read_claim_rows,
     read_patients,
-    read_steps,
 )
 from payments.contract.errors import EventError
 from payments.contract.event import ChargeType, Event, Method, PatientSaved, PaymentSaved, read_event
@@ -40,7 +40,7 @@ _METHOD_BY_CODE = {"CASH": Method.CASH, "CHECK": Method.CHECK, "CC": Method.CRED
 
 
 class _PatientPayment(NamedTuple):
-    step: Step
+    row: ClaimRow
     charge_type: ChargeType
 
 
@@ -87,9 +87,9 @@ def read_export(folder: Path, company_id: str = COMPANY_DEFAULT) -> SyntheaExpor
         _payment_event(transactions, company_id, payment)
     return SyntheaExport(
         company_id=company_id,
-        clinics=tuple(dict.fromkeys(step.clinic_id for step, _ in payments)),
+        clinics=tuple(dict.fromkeys(row.clinic_id for row, _ in payments)),
         payment_count=len(payments),
-        payments_total=total(step.amount for step, _ in payments),
+        payments_total=total(row.amount for row, _ in payments),
         _folder=folder,
         _payments=payments,
     )
@@ -105,84 +105,84 @@ def _patients(file: Path, company_id: str) -> Iterator[PatientSaved]:
             "saved_at": f"{patient.born}T00:00:00Z",
             "name": patient.name,
         }
-        yield cast("PatientSaved", _make_event(file, patient.row, patient.patient_id, keys))
+        yield cast("PatientSaved", _make_event(file, patient.row_number, patient.patient_id, keys))
 
 
-def _claims(file: Path) -> tuple[Mapping[str, list[Step]], dict[str, int]]:
+def _claims(file: Path) -> tuple[Mapping[str, list[ClaimRow]], dict[str, int]]:
     """Return the rows of each claim, and the first row of each patient.
 
     Rows of different claims are interleaved, so all rows of a claim are collected before the claim is processed.
     """
-    claims: dict[str, list[Step]] = defaultdict(list)
+    claims: dict[str, list[ClaimRow]] = defaultdict(list)
     rows_of_patients: dict[str, int] = {}
-    for step in read_steps(file):
-        rows_of_patients.setdefault(step.patient_id, step.row)
-        if step.type in {"CHARGE", "TRANSFERIN", "PAYMENT"}:
-            claims[step.claim_id].append(step)
+    for row in read_claim_rows(file):
+        rows_of_patients.setdefault(row.patient_id, row.row_number)
+        if row.type in {"CHARGE", "TRANSFERIN", "PAYMENT"}:
+            claims[row.claim_id].append(row)
     return claims, rows_of_patients
 
 
-def _check_patient(file: Path, claim: list[Step]) -> None:
+def _check_patient(file: Path, claim: list[ClaimRow]) -> None:
     """Check that all rows of a claim name the same patient. Otherwise raises InvalidExportError.
 
     Without this check, a payment of one patient could belong to a charge of another patient.
     """
     first = claim[0]
-    for step in claim:
-        if step.patient_id != first.patient_id:
-            problem = f"claim {step.claim_id} has the patient {first.patient_id!r} in row {first.row}"
-            got = f"got {step.patient_id!r} (ID {step.row_id})"
-            raise InvalidExportError(file, f"row {step.row}, column PATIENTID: {problem}; {got}")
+    for row in claim:
+        if row.patient_id != first.patient_id:
+            problem = f"claim {row.claim_id} has the patient {first.patient_id!r} in row {first.row_number}"
+            got = f"got {row.patient_id!r} (ID {row.row_id})"
+            raise InvalidExportError(file, f"row {row.row_number}, column PATIENTID: {problem}; {got}")
 
 
-def _patient_payments(file: Path, claim: list[Step]) -> Iterator[_PatientPayment]:
+def _patient_payments(file: Path, claim: list[ClaimRow]) -> Iterator[_PatientPayment]:
     debtor = charged_debtor = ""
-    for step in sorted(claim):
-        if step.type != "PAYMENT":
-            debtor = step.debtor or debtor
-            charged_debtor = step.debtor if step.debtor and step.type == "CHARGE" else charged_debtor
-        elif step.amount and (step.method == "COPAY" or _required_debtor(file, step, debtor) == PATIENT_OWES):
-            yield _PatientPayment(step, _charge_type(step, charged_debtor))
+    for row in sorted(claim):
+        if row.type != "PAYMENT":
+            debtor = row.debtor or debtor
+            charged_debtor = row.debtor if row.debtor and row.type == "CHARGE" else charged_debtor
+        elif row.amount and (row.method == "COPAY" or _required_debtor(file, row, debtor) == PATIENT_OWES):
+            yield _PatientPayment(row, _charge_type(row, charged_debtor))
 
 
-def _required_debtor(file: Path, step: Step, debtor: str) -> str:
+def _required_debtor(file: Path, row: ClaimRow, debtor: str) -> str:
     """Return `debtor` unchanged. If it is empty, no CHARGE precedes the payment: raises InvalidExportError."""
     if not debtor:
         raise InvalidExportError(
-            file, f"row {step.row}, column CLAIMID: no CHARGE before this PAYMENT (ID {step.row_id})"
+            file, f"row {row.row_number}, column CLAIMID: no CHARGE before this PAYMENT (ID {row.row_id})"
         )
     return debtor
 
 
-def _charge_type(step: Step, charged_debtor: str) -> ChargeType:
-    if step.method == "COPAY":
+def _charge_type(row: ClaimRow, charged_debtor: str) -> ChargeType:
+    if row.method == "COPAY":
         return ChargeType.COPAY
     return ChargeType.OTHER if charged_debtor == PATIENT_OWES else ChargeType.COINSURANCE
 
 
 def _payment_event(file: Path, company_id: str, payment: _PatientPayment) -> PaymentSaved:
-    step, line_id = payment.step, "1"
+    row, line_id = payment.row, "1"
     keys = {
         "type": "payment.saved",
-        "event_id": event_id_for("payment.saved", step.clinic_id, step.row_id, line_id, version=1),
+        "event_id": event_id_for("payment.saved", row.clinic_id, row.row_id, line_id, version=1),
         "company_id": company_id,
-        "clinic_id": step.clinic_id,
-        "patient_id": step.patient_id,
-        "payment_id": step.row_id,
+        "clinic_id": row.clinic_id,
+        "patient_id": row.patient_id,
+        "payment_id": row.row_id,
         "line_id": line_id,
-        "saved_at": step.at,
+        "saved_at": row.at,
         "charge_type": payment.charge_type,
-        "amount_due": step.amount,
-        "amount_paid": step.amount,
+        "amount_due": row.amount,
+        "amount_paid": row.amount,
         "paid": True,
         "internal_payment": False,
-        "method": _METHOD_BY_CODE.get(step.method, Method.OTHER),
-        "transaction_date": step.at[:10],
-        "date_of_service": step.at[:10],
-        "provider_id": step.provider_id,
-        "memo": step.notes or None,
+        "method": _METHOD_BY_CODE.get(row.method, Method.OTHER),
+        "transaction_date": row.at[:10],
+        "date_of_service": row.at[:10],
+        "provider_id": row.provider_id,
+        "memo": row.notes or None,
     }
-    return cast("PaymentSaved", _make_event(file, step.row, step.row_id, keys))
+    return cast("PaymentSaved", _make_event(file, row.row_number, row.row_id, keys))
 
 
 def _make_event(file: Path, row: int, row_id: str, keys: Mapping[str, object]) -> Event:

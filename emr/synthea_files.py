@@ -33,14 +33,15 @@ class InvalidExportError(Exception):
         super().__init__(f"{file}: {problem}")
 
 
-class Step(NamedTuple):
-    """A row of a claim.
+class ClaimRow(NamedTuple):
+    """A row of the claims file.
 
-    It is a payment of `amount` dollars, or it makes `debtor` the next payer.
+    It is a payment of `amount` dollars, or it makes `debtor` the next payer. Its fields begin with `charge_number` and
+    `row_number`, because the rows of a claim are sorted by these.
     """
 
-    number: int
-    row: int
+    charge_number: int
+    row_number: int
     claim_id: str
     row_id: str
     type: str
@@ -57,7 +58,7 @@ class Step(NamedTuple):
 class Patient(NamedTuple):
     """A row of the file of patients."""
 
-    row: int
+    row_number: int
     patient_id: str
     born: str
     name: str
@@ -72,10 +73,10 @@ def read_patients(file: Path) -> Iterator[Patient]:
             yield Patient(row.number, patient_id, born, f"{first_name} {last_name}".strip())
 
 
-def read_steps(file: Path) -> Iterator[Step]:
-    """Yield all rows of the claims file. Raises InvalidExportError for an invalid row or a repeated id."""
+def read_claim_rows(file: Path) -> Iterator[ClaimRow]:
+    """Yield the rows of the claims file in order. Raises InvalidExportError for an invalid row or a repeated id."""
     with _converting_errors(file):
-        yield from map(_parse_step, _rows(file, _TRANSACTION_COLUMNS))
+        yield from map(_parse_claim_row, _rows(file, _TRANSACTION_COLUMNS))
 
 
 @contextmanager
@@ -108,7 +109,7 @@ def _check_surrounding_whitespace(row: Row) -> None:
             raise row.error(column, f"expected no blanks at the ends; got {cell!r}")
 
 
-def _parse_step(row: Row) -> Step:
+def _parse_claim_row(row: Row) -> ClaimRow:
     cells = row.cells
     _require_valid(row, "ID", "an id", is_valid=bool(cells["ID"]))
     _require_valid(row, "CLAIMID", "the id of a claim", is_valid=bool(cells["CLAIMID"]))
@@ -124,9 +125,9 @@ def _parse_step(row: Row) -> Step:
     _require_valid(
         row, "CHARGEID", "a whole number", is_valid=number.isascii() and number.isdecimal() and len(number) <= 18
     )
-    return Step(
-        number=int(number),
-        row=row.number,
+    return ClaimRow(
+        charge_number=int(number),
+        row_number=row.number,
         claim_id=cells["CLAIMID"],
         row_id=cells["ID"],
         type=intern(cells["TYPE"]),

@@ -14,7 +14,7 @@ from config.redis_urls import with_redis_database
 from tasks.resources import connect_redis
 from tests.faults.plain_celery import CREATE_TABLE, make_app, start_worker
 from tests.faults.processes import wait_for
-from tests.faults.trial import RESULTS_FOLDER, Result, Trial
+from tests.faults.trial import RESULTS_FOLDER, Trial, TrialResult
 
 BROKER_DATABASE, TASKS_A_KILL, WAITING_MAX = 5, 250, 2_000
 
@@ -40,7 +40,7 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(trial: Trial) -> Non
             worker.wait()
         done, distinct = connection.execute("SELECT count(*), count(DISTINCT number) FROM stock_counts").fetchone()
         connection.execute("DROP TABLE stock_counts")
-    result = Result(
+    result = TrialResult(
         "For comparison: the same kills on plain Celery tasks (late acks, reject on worker lost)",
         kills,
         events=published.count,

@@ -50,7 +50,7 @@ MakePublisher = Callable[[Iterator[bytes]], Publisher]
 
 
 @dataclass
-class Result:
+class TrialResult:
     """The result of a fault that was injected `times` times: a row of the table in docs/explanation/reliability.md."""
 
     fault: str
@@ -105,14 +105,14 @@ class Trial:
         events: int = 0,
         rate: float = EVENTS_PER_SECOND,
         make_publisher: MakePublisher | None = None,
-    ) -> Iterator[Result]:
+    ) -> Iterator[TrialResult]:
         """Stream events while the block injects a fault. Then wait until the stack is idle, and check the invariants.
 
         `rate` events per second are published, until the block has ended and at least `events` and EVENTS_MIN events
         are published. `make_publisher` can replace the usual publisher. The yielded result is complete after the block.
         """
         self.seed += 1
-        result = Result(fault, times)
+        result = TrialResult(fault, times)
         bodies, self.later = itertools.chain(self.later, october_events(self.seed)), []
         events = max(EVENTS_MIN, events)
         straight = Publisher(self.stack.engines.redis_url, bodies, Pace.of(rate, events))

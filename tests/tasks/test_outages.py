@@ -137,7 +137,7 @@ def test_successful_import_ends_an_outage_that_affects_every_entry(resources, pu
 
 
 @pytest.mark.parametrize("state", ["lock_not_available", "query_canceled", "out_of_memory"])
-def test_entry_that_alone_fails_like_an_outage_is_dead_lettered_and_the_others_imported(
+def test_entry_that_fails_like_in_an_outage_while_others_succeed_is_dead_lettered(
     dispatcher, publish, resources, clinic_id, state
 ):
     publish("1", "odd", "2")
