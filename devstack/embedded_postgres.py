@@ -16,7 +16,7 @@ import psycopg
 
 from devstack.child_process import Child
 from devstack.engine_process import EngineError, wait_until
-from devstack.postgres_binaries import postgres_program, run_as, unprivileged_user
+from devstack.postgres_binaries import ensure_unprivileged_user, postgres_program, run_as
 
 DATABASE = "payments"
 _SUPERUSER = "postgres"
@@ -112,7 +112,7 @@ def prepare_postgres(home: Path, *, durable: bool = True) -> EmbeddedPostgres:
     """
     folder = home / "postgres"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    user = unprivileged_user(folder)
+    user = ensure_unprivileged_user(folder)
     data = folder / "data"
     if (data / "postmaster.pid").exists():
         _stop_leftover(data)

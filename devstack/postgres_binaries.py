@@ -47,11 +47,12 @@ def run_as(user: int | None, cwd: Path, command: list[str]) -> subprocess.Comple
     )
 
 
-def unprivileged_user(folder: Path) -> int | None:
+def ensure_unprivileged_user(folder: Path) -> int | None:
     """Return the id of an unprivileged user to run PostgreSQL, or None if the current user is not root.
 
-    If the current user is root, create an unprivileged user if needed, and make it the owner of `folder`. Other users
-    may then traverse the parent folders, but not list them. Raises EngineError if the user cannot be created.
+    If the current user is root, create an unprivileged user if needed, and make it the owner of `folder`. Permit other
+    users to traverse the parent folders of `folder` and of the wheel, but not to list them, and to read the wheel's
+    files. Raises EngineError if the user cannot be created.
     """
     if os.geteuid() != 0:
         return None

@@ -74,11 +74,11 @@ def _balance_batch(database: Database, now: datetime, lines_max: int) -> _Balanc
     try:
         return run_in_transaction(database, balance_next)
     except Exception as error:
-        if isolation.is_outage(error) or not selection.taken:
+        if isolation.is_outage(error) or not selection.selected:
             raise
-        log.warning("batch_split", kind=_WORK_KIND, items=len(selection.taken), error_class=type(error).__name__)
-    results = isolation.run_halves(database, _WORK_KIND, _balance_companies(now), selection.taken, now)
-    run_in_transaction(database, lambda tx: balancing.skip_companies(tx, now, selection.taken))
+        log.warning("batch_split", kind=_WORK_KIND, items=len(selection.selected), error_class=type(error).__name__)
+    results = isolation.run_halves(database, _WORK_KIND, _balance_companies(now), selection.selected, now)
+    run_in_transaction(database, lambda tx: balancing.skip_companies(tx, now, selection.selected))
     return {clinic: each for found in results for clinic, each in (found or {}).items()}
 
 
@@ -86,8 +86,8 @@ def _balance_companies(now: datetime) -> isolation.Work[_BalancesByClinic]:
     """Return a function that balances the selected companies and logs unexplained amounts."""
 
     def balance_selected(tx: Transaction, selection: Selection) -> _BalancesByClinic:
-        selection.taken = selection.only or ()
-        balances = balancing.balance_companies(tx, now, selection.taken)
+        selection.selected = selection.only or ()
+        balances = balancing.balance_companies(tx, now, selection.selected)
         _log_unexplained(balances)
         return balances
 

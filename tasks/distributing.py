@@ -115,9 +115,9 @@ def _distribute_batch(database: Database, now: datetime) -> list[DistributionRes
             )
         ]
     except Exception as error:
-        if isolation.is_outage(error) or not selection.taken:
+        if isolation.is_outage(error) or not selection.selected:
             raise
-        return _isolate_failing_accounts(database, selection.taken, error, now)
+        return _isolate_failing_accounts(database, selection.selected, error, now)
 
 
 def _isolate_failing_accounts(

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 _T = TypeVar("_T")
 Work = Callable[[Transaction, Selection], _T]
-"""A function that selects items, sets `Selection.taken` to them, and then processes them in the transaction."""
+"""A function that selects items, sets `Selection.selected` to them, and then processes them in the transaction."""
 
 
 def is_locked(error: Exception) -> bool:
@@ -43,18 +43,18 @@ def run_or_bisect(
     """Run `work` in one transaction. After an error, run it on each half of the items, down to single items.
 
     A single item that fails is postponed. Returns the result of each transaction that committed, and None for each
-    postponed item. Raises errors that are outages, and any error before `work` has set `Selection.taken`.
+    postponed item. Raises errors that are outages, and any error before `work` has set `Selection.selected`.
     """
     try:
         return [run_in_transaction(database, lambda tx: work(tx, selection))]
     except Exception as error:
-        if is_outage(error) or not selection.taken:
+        if is_outage(error) or not selection.selected:
             raise
-        if len(selection.taken) == 1:
-            postpone(database, kind, selection.taken[0], error, now)
+        if len(selection.selected) == 1:
+            postpone(database, kind, selection.selected[0], error, now)
             return [None]
-        log.warning("batch_split", kind=kind, items=len(selection.taken), error_class=type(error).__name__)
-    return run_halves(database, kind, work, selection.taken, now)
+        log.warning("batch_split", kind=kind, items=len(selection.selected), error_class=type(error).__name__)
+    return run_halves(database, kind, work, selection.selected, now)
 
 
 def run_halves(
@@ -73,9 +73,9 @@ def retry_postponed(database: Database, kind: WorkKind, work: Work[_T], now: dat
     """
 
     def retry_item(tx: Transaction, selection: Selection) -> _T:
-        selection.taken = selection.only or ()
+        selection.selected = selection.only or ()
         result = work(tx, Selection(selection.only))
-        postponing.clear(tx, kind, selection.taken[0])
+        postponing.clear(tx, kind, selection.selected[0])
         return result
 
     due = run_in_transaction(database, lambda tx: postponing.due_again(tx, kind, now))

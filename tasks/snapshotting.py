@@ -55,9 +55,9 @@ def _take_next_snapshot(database: Database, now: datetime) -> bool | None:
     try:
         return run_in_transaction(database, lambda tx: snapshotting.snapshot_next_due(tx, now, selection))
     except Exception as error:
-        if isolation.is_outage(error) or not selection.taken:
+        if isolation.is_outage(error) or not selection.selected:
             raise
-        (company,) = selection.taken
+        (company,) = selection.selected
         isolation.postpone(database, _WORK_KIND, company, error, now)
     run_in_transaction(database, lambda tx: snapshotting.skip_company(tx, now, company))
     return False

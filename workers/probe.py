@@ -34,22 +34,22 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--max-age", type=float, default=MAX_AGE_SECONDS, metavar="SECONDS", help="age of the last progress"
     )
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     home = read_home(os.environ)
-    problems = [problem for service in given.services for problem in find_problems(home, service, given)]
+    problems = [problem for service in options.services for problem in find_problems(home, service, options)]
     sys.stderr.writelines(f"{problem}\n" for problem in problems)
     return 1 if problems else 0
 
 
-def find_problems(home: Path, service: str, given: argparse.Namespace) -> list[str]:
+def find_problems(home: Path, service: str, options: argparse.Namespace) -> list[str]:
     """Return a sentence for each failing process of the service, or a sentence that says that there is no process.
 
-    `given` holds the arguments of the command.
+    `options` holds the parsed arguments of the command.
     """
     heartbeats = read_heartbeats(home, service)
     if not heartbeats:
         return [f"{service}: no process has a heartbeat file in {home / 'run'}"]
-    found = [(each, _problem_of(each, given.max_age, must_be_ready=given.ready)) for each in heartbeats]
+    found = [(each, _problem_of(each, options.max_age, must_be_ready=options.ready)) for each in heartbeats]
     return [f"{service}: process {each.pid} {problem}" for each, problem in found if problem]
 
 

@@ -72,10 +72,10 @@ def publish(
     Blank lines, line ends and a byte order mark at the beginning of the file are not published. Signed events
     that `payments company late-events` has printed keep their original bytes and signatures.
     """
-    from console.cli.event_lines import keeping_signatures, load_sign, read_lines
+    from console.cli.event_lines import keeping_signatures, load_signing_function, read_lines
 
     with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as lines:
-        context, sign = current_context(), load_sign(sign_with) if sign_with else None
+        context, sign = current_context(), load_signing_function(sign_with) if sign_with else None
         _print_published_count(_publish_events(context, read_lines(lines), sign=keeping_signatures(sign)), context)
 
 

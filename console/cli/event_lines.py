@@ -70,7 +70,7 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
             yield _event_of(line.rstrip(b"\r\n"))
 
 
-def load_sign(path: Path) -> Sign:
+def load_signing_function(path: Path) -> Sign:
     """Return a function that signs an event with the last key that a key file has for the event's company.
 
     If the company has no key, the returned function returns None.

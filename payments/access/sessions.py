@@ -107,7 +107,7 @@ def start(tx: Transaction, name: str, session: NewSession) -> None:
     )
 
 
-def authenticate(tx: Transaction, credential: Credential, request: SessionUse) -> AuthenticatedUser | None:
+def authenticate(tx: Transaction, credential: Credential, use: SessionUse) -> AuthenticatedUser | None:
     """Return the user of a valid session or token, and record the use. At most one use is recorded per minute.
 
     Returns None if the session or token does not exist or has expired, or if the user is disabled.
@@ -117,16 +117,16 @@ def authenticate(tx: Transaction, credential: Credential, request: SessionUse) -
             "SELECT users.*, last_used_at, address FROM sessions JOIN users ON users.name = user_name "
             f"WHERE token_hash = :hash AND kind = :kind AND disabled_at IS NULL AND {_IS_VALID}"
         ),
-        {"hash": _hash(credential.token), "kind": credential.kind, **_validity_parameters(request)},
+        {"hash": _hash(credential.token), "kind": credential.kind, **_validity_parameters(use)},
     )
     row = found.mappings().one_or_none()
     if row is None:
         return None
-    last, is_moved = row["last_used_at"], row["address"] != (request.address or None)
-    if not request.is_background and (last is None or is_moved or request.at - last >= _USE_RECORDING_INTERVAL):
+    last, is_moved = row["last_used_at"], row["address"] != (use.address or None)
+    if not use.is_background and (last is None or is_moved or use.at - last >= _USE_RECORDING_INTERVAL):
         tx.execute(
             text("UPDATE sessions SET last_used_at = :now, address = :address WHERE token_hash = :hash"),
-            {"hash": _hash(credential.token), "now": request.at, "address": request.address or None},
+            {"hash": _hash(credential.token), "now": use.at, "address": use.address or None},
         )
     return AuthenticatedUser(user_of_row(row), row["must_change_password"])
 
@@ -175,7 +175,7 @@ def end_others(tx: Transaction, name: str, token: str) -> None:
     )
 
 
-def list_by_user(tx: Transaction, name: str, request: SessionUse) -> list[SessionRow]:
+def list_by_user(tx: Transaction, name: str, use: SessionUse) -> list[SessionRow]:
     """Return the valid sessions and tokens of a user, most recently used first."""
     columns = "kind, begun_at, last_used_at, expires_at, address"
     found = tx.execute(
@@ -183,7 +183,7 @@ def list_by_user(tx: Transaction, name: str, request: SessionUse) -> list[Sessio
             f"SELECT {_REFERENCE_SQL} AS reference, {columns} FROM sessions WHERE user_name = :name AND {_IS_VALID} "
             "ORDER BY coalesce(last_used_at, begun_at) DESC, token_hash"
         ),
-        {"name": name, **_validity_parameters(request)},
+        {"name": name, **_validity_parameters(use)},
     )
     return [SessionRow(**row) for row in found.mappings()]
 
@@ -201,9 +201,9 @@ def reference_of(token: str) -> str:
     return _hash(token).hex()[:_REFERENCE_DIGITS]
 
 
-def _validity_parameters(request: SessionUse) -> dict[str, Any]:
+def _validity_parameters(use: SessionUse) -> dict[str, Any]:
     """Return the parameters of _IS_VALID."""
-    return {"now": request.at, "idle_since": request.idle_since}
+    return {"now": use.at, "idle_since": use.idle_since}
 
 
 def _hash(token: str) -> bytes:

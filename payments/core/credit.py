@@ -35,8 +35,8 @@ class Credit(NamedTuple):
     refund_of: SourceId | None = None
 
     @property
-    def is_of_entry(self) -> bool:
-        """Whether the money is that of a manual entry that belongs to no line."""
+    def is_unlinked_entry(self) -> bool:
+        """Whether the source is a manual entry that belongs to no line."""
         return isinstance(self.source, EntrySource)
 
 

@@ -95,7 +95,7 @@ def _net_negative_entries(account: Account) -> None:
     """
     for entry in account.credits:
         missing = -account.unapplied[entry.source]
-        if missing <= ZERO or not entry.is_of_entry:
+        if missing <= ZERO or not entry.is_unlinked_entry:
             continue
         free = total(max(account.unapplied[each.source], ZERO) for each in account.credits)
         own = [each for each in account.applied if each.source in account.unapplied]

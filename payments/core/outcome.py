@@ -122,7 +122,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class ClosedMonth:
-    """A change of a payment in a closed month: nothing is posted, and a biller gets an exception (rule D3).
+    """A change of a payment in a closed month: nothing is posted, and a biller has to decide (rule D3).
 
     `target` is in dollars. `reason` is set if the line also became Not Sent.
     """
@@ -141,7 +141,7 @@ class ClosedMonth:
 
 @dataclass(frozen=True, slots=True)
 class ZeroDue:
-    """The Amount Due is 0.00: nothing is posted, and a biller gets an exception (rule D2, row 9)."""
+    """The Amount Due is 0.00: nothing is posted, and a biller has to decide (rule D2, row 9)."""
 
     status: ClassVar[Status] = Status.SUCCESSFUL
     reason: ClassVar[None] = None

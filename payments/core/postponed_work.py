@@ -55,8 +55,9 @@ class Selection:
     """The selection of items for a sweep.
 
     If `only` is set, the sweep selects these items. If it is None, the sweep selects all items that are due and not
-    postponed. The sweep sets `taken` to the selected items. If the sweep fails, the caller searches them for the cause.
+    postponed. The sweep sets `selected` to the items that it has selected. If the sweep fails, the caller searches
+    these items for the cause.
     """
 
     only: Sequence[WorkItem] | None = None
-    taken: Sequence[WorkItem] = ()
+    selected: Sequence[WorkItem] = ()

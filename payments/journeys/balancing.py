@@ -113,7 +113,7 @@ def balance_next_due(
 
     Returns None if no run is due, or if another transaction holds the advisory lock of the job. The companies together
     have at most `lines_max` lines. A company that has more lines is balanced alone. Postponed companies are omitted.
-    Sets `selection.taken` to the companies. Stores the results and the progress of the run.
+    Sets `selection.selected` to the companies. Stores the results and the progress of the run.
 
     An event whose company is unreadable is left out. This changes no unexplained amount, because the amount of a dead
     letter is always explained.
@@ -121,12 +121,12 @@ def balance_next_due(
     run = job_runs.lock_due(tx, InstallationJob.BALANCE, now)
     if run is None:
         return None
-    selection.taken = balance_batches.next_companies(tx, run.last_company, *last_full_week(run.day), lines_max)
-    if not selection.taken:
+    selection.selected = balance_batches.next_companies(tx, run.last_company, *last_full_week(run.day), lines_max)
+    if not selection.selected:
         job_runs.record_complete(tx, run, now)
         return None
-    balances = balance_companies(tx, now, selection.taken)
-    job_runs.record_progress(tx, run, selection.taken[-1].company_id)
+    balances = balance_companies(tx, now, selection.selected)
+    job_runs.record_progress(tx, run, selection.selected[-1].company_id)
     return balances
 
 

@@ -45,12 +45,12 @@ def detect(
 ) -> DetectionStats:
     """Open, recompute or close the exceptions of up to `limit` lines. Skip lines that another transaction has locked.
 
-    `selection.only` limits the lines. The call sets `selection.taken` to the lines that it examines. Locks the lines
+    `selection.only` limits the lines. The call sets `selection.selected` to the lines that it examines. Locks the lines
     (FOR UPDATE SKIP LOCKED), then writes exceptions and history.
     """
     selection = selection or Selection()
     work = {each.line_ref: each for each in finding_candidates.load(tx, limit, selection.only)}
-    selection.taken = [each.work_item for each in work.values()]
+    selection.selected = [each.work_item for each in work.values()]
     if not work:
         return DetectionStats()
     locked = {line.id: line for line in lines.lock_by_id(tx, work, wait=False).values() if line.id is not None}

@@ -74,19 +74,19 @@ def distribute_next_due(
 ) -> DistributionResult:
     """Distribute up to `limit` accounts of one company whose nightly run is due. If no run is due, the result is empty.
 
-    Postponed accounts are omitted. Sets `selection.taken` to the accounts, or to the company if no account remains.
+    Postponed accounts are omitted. Sets `selection.selected` to the accounts, or to the company if no account remains.
     Takes the advisory lock of distributions until the commit, and stores the progress of the run.
     """
     selection = selection or Selection()
     run = distribution_runs.lock_due(tx, now, selection)
-    selection.taken = ()
+    selection.selected = ()
     if run is None:
         return DistributionResult(None, [])
     distribution.lock(tx)  # If it times out, neither an account nor the company is the cause.
     company = WorkItem(run.company_id)
-    selection.taken = [company]
+    selection.selected = [company]
     keys = distribution.accounts_after(tx, (run.company_id, run.last_patient), limit, of_company=True, nightly=True)
-    selection.taken = keys or [company]
+    selection.selected = keys or [company]
     moved = _distribute(tx, keys, None, now, immediate_only=False)
     has_more = len(keys) == limit
     distribution_runs.record_progress(tx, run, keys[-1].item_id if has_more else None)
@@ -104,8 +104,8 @@ def distribute_selected(tx: Transaction, now: datetime, selection: Selection) ->
     Takes the advisory lock of distributions until the commit.
     """
     distribution.lock(tx)
-    selection.taken = selection.only or ()
-    return _distribute(tx, selection.taken, None, now, immediate_only=False)
+    selection.selected = selection.only or ()
+    return _distribute(tx, selection.selected, None, now, immediate_only=False)
 
 
 def distribute_queued(
@@ -113,13 +113,13 @@ def distribute_queued(
 ) -> DistributionResult:
     """Distribute up to `limit` queued accounts, but only by the steps of rule D8 that do not wait for the nightly run.
 
-    Only queued accounts in `selection.only` are distributed; None means all. `selection.taken` is set to the accounts
-    that this call distributes. Takes the advisory lock of distributions until the commit.
+    Only queued accounts in `selection.only` are distributed; None means all. `selection.selected` is set to the
+    accounts that this call distributes. Takes the advisory lock of distributions until the commit.
     """
     selection = selection or Selection()
     distribution.lock(tx)
-    selection.taken = distribution_queue.dequeue(tx, limit, selection.only)
-    return _distribute(tx, selection.taken, as_of, now, immediate_only=True)
+    selection.selected = distribution_queue.dequeue(tx, limit, selection.only)
+    return _distribute(tx, selection.selected, as_of, now, immediate_only=True)
 
 
 def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult], scope: Scope) -> dict[SourceId, str]:

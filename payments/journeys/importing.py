@@ -12,7 +12,7 @@ from payments.contract.event import ChargeSaved, PatientSaved
 from payments.contract.keys import ChargeKey, LineKey
 from payments.contract.stream_entry import StreamEntry, named_company
 from payments.core.charge import ChargeVersion, check_charge_version, recorded_version
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.history import NoEffectCause
 from payments.core.import_rule import decide
 from payments.core.import_stats import ImportStats, RunContext
@@ -65,18 +65,18 @@ def replay_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
     return import_events(tx, missing, replace(run, is_replay=True)) if missing else ImportStats()
 
 
-def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
+def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueSelection) -> ImportStats:
     """Process requeued dead letters again. If another transaction is retrying dead letters, do nothing.
 
-    Sets `selection.taken` to the ids of the dead letters. Dead letters are locked last, as in an import. Raises the
+    Sets `selection.selected` to the ids of the dead letters. Dead letters are locked last, as in an import. Raises the
     errors of `import_events`.
     """
     letters = dead_letters.select_due(tx, run.now, selection)
-    selection.taken = [letter.id for letter in letters]
+    selection.selected = [letter.id for letter in letters]
     if not letters:
         return ImportStats()
     batch = read_batch([letter.entry for letter in letters], run, requeued_at=run.now)
-    return _process(tx, *_admit(tx, batch, run), run, closing=selection.taken)
+    return _process(tx, *_admit(tx, batch, run), run, closing=selection.selected)
 
 
 def _admit(tx: Transaction, batch: ImportBatch, run: RunContext) -> tuple[ImportBatch, set[PatientKey]]:

@@ -106,7 +106,7 @@ def requeue_chunk_of_next_run(tx: Transaction, now: datetime, limit: int, select
     """Requeue up to `limit` payments of the run that has waited longest, so that the runs take turns.
 
     Return False if there is no run to continue. Postponed runs, and runs that another transaction has locked, are
-    skipped. Sets `selection.taken` to the run. Locks the run's row.
+    skipped. Sets `selection.selected` to the run. Locks the run's row.
     """
     admission.share_lock(tx)
     if selection.only is None:
@@ -116,7 +116,7 @@ def requeue_chunk_of_next_run(tx: Transaction, now: datetime, limit: int, select
         run = requeue_runs.load(tx, int(selection.only[0].item_id), lock=True)
     if run is None or run.state != RUNNING:
         return False
-    selection.taken = [WorkItem(run.company_id or "", str(run.id))]
+    selection.selected = [WorkItem(run.company_id or "", str(run.id))]
     _requeue_chunk(tx, run, now, limit)
     return True
 

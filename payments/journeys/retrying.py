@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from payments.contract.stream_entry import StreamEntry
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.history import HistoryCode
 from payments.core.import_rule import ImportContext, decide_again, decide_failed
 from payments.core.import_stats import ImportStats, RunContext
@@ -18,14 +18,16 @@ from payments.store.write_batch import WriteBatch
 UNKNOWN_ERROR_MESSAGE = "Unable to determine reason. Please contact Support."
 
 
-def retry_due(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
-    """Re-evaluate held or requeued lines that are due. Return the statistics. Set `selection.taken` to the lines' ids.
+def retry_due(tx: Transaction, run: RunContext, selection: DueSelection) -> ImportStats:
+    """Re-evaluate held or requeued lines that are due. Return the statistics.
+
+    Sets `selection.selected` to the ids of these lines.
 
     Locks the lines (FOR NO KEY UPDATE SKIP LOCKED).
     """
     admission.share_lock(tx)
     due = lines.lock_due(tx, run.now, selection)
-    selection.taken = [line.id for line in due.values() if line.id is not None]
+    selection.selected = [line.id for line in due.values() if line.id is not None]
     if not due:
         return ImportStats()
     known, arriving = patients.try_lock(tx, ((line.company_id, line.patient_id) for line in due.values()))
@@ -45,7 +47,7 @@ def postpone_line(tx: Transaction, run: RunContext, line_ref: int, error: str) -
     The line is held until the next step of its backoff schedule. After the last step it is Not Sent. If another worker
     has evaluated the line meanwhile, the line is no longer due and is not changed.
     """
-    due = lines.lock_due(tx, run.now, DueItems(1, only=[line_ref]))
+    due = lines.lock_due(tx, run.now, DueSelection(1, only=[line_ref]))
     writes = WriteBatch(run, load_reference_data(tx, map(LookupScope.of_line, due.values()), run), dict(due))
     for line in due.values():
         writes.record(decide_failed(line, ImportContext(run.now, run.backoff_schedule), error))
@@ -58,7 +60,7 @@ def reject_dead_letter_again(tx: Transaction, run: RunContext, dead_letter_id: i
     `error` is the error's text. Locks the dead letter.
     """
     writes = WriteBatch(run, load_reference_data(tx, (), run), {})
-    for letter in dead_letters.select_due(tx, run.now, DueItems(1, only=[dead_letter_id])):
+    for letter in dead_letters.select_due(tx, run.now, DueSelection(1, only=[dead_letter_id])):
         # The fields that were read from it may be the cause, and are stored already.
         writes.reject(letter.entry, Reason.RETRIES_EXHAUSTED, error, with_fields=False)
     return writes.write(tx)

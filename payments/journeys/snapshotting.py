@@ -16,7 +16,7 @@ __all__ = ["Queue", "QueueSize"]
 def snapshot_next_due(tx: Transaction, now: datetime, selection: Selection) -> bool | None:
     """Take the snapshot of the next company in tonight's run. Return True, or None if no run is due.
 
-    Postponed companies are omitted. Sets `selection.taken` to the company, and stores the progress of the run. A
+    Postponed companies are omitted. Sets `selection.selected` to the company, and stores the progress of the run. A
     repeated snapshot of a day replaces the earlier one. Locks: tries the advisory lock of the job, and returns None if
     another transaction holds it.
     """
@@ -27,7 +27,7 @@ def snapshot_next_due(tx: Transaction, now: datetime, selection: Selection) -> b
     if company is None:
         job_runs.record_complete(tx, run, now)
         return None
-    selection.taken = [company]
+    selection.selected = [company]
     daily_queues.write(tx, company.company_id, run.day)
     job_runs.record_progress(tx, run, company.company_id)
     return True
@@ -35,8 +35,8 @@ def snapshot_next_due(tx: Transaction, now: datetime, selection: Selection) -> b
 
 def snapshot_company(tx: Transaction, now: datetime, selection: Selection) -> bool:
     """Take tonight's snapshot of the company in `selection.only`."""
-    selection.taken = selection.only or ()
-    for company in selection.taken:
+    selection.selected = selection.only or ()
+    for company in selection.selected:
         daily_queues.write(tx, company.company_id, job_runs.current_day(now))
     return True
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.import_stats import ImportStats, RunContext
 from payments.journeys import importing, retrying
 from payments.store.db.connection import Transaction
@@ -23,7 +23,7 @@ TIME_SLICE_SECONDS = 2
 class _DueItemKind(NamedTuple):
     """A kind of due items: the function that retries some items, and the function that postpones a failed item."""
 
-    retry: Callable[[Transaction, RunContext, DueItems], ImportStats]
+    retry: Callable[[Transaction, RunContext, DueSelection], ImportStats]
     postpone: Callable[[Transaction, RunContext, int, str], ImportStats]
 
 
@@ -45,7 +45,7 @@ def retry_due(
     kinds = list(_DUE_ITEM_KINDS)
     while kinds:
         for kind in list(kinds):
-            batch = _retry_or_bisect(resources, kind, DueItems(limit))
+            batch = _retry_or_bisect(resources, kind, DueSelection(limit))
             stats += batch
             if not batch.evaluated:
                 kinds.remove(kind)
@@ -54,7 +54,7 @@ def retry_due(
     return stats, False
 
 
-def _retry_or_bisect(resources: Resources, kind: _DueItemKind, due: DueItems) -> ImportStats:
+def _retry_or_bisect(resources: Resources, kind: _DueItemKind, due: DueSelection) -> ImportStats:
     """Retry items in one transaction. After an error that is not an outage, retry each half separately.
 
     A single item that fails is postponed. Raises errors that are outages, and any error that occurs before the first
@@ -63,13 +63,13 @@ def _retry_or_bisect(resources: Resources, kind: _DueItemKind, due: DueItems) ->
     try:
         return run_in_transaction(resources.database, lambda tx: kind.retry(tx, resources.run_context(), due))
     except Exception as error:
-        if outage_of(error) or not due.taken:
+        if outage_of(error) or not due.selected:
             raise
-        if len(due.taken) == 1:
-            log.exception("retry_postponed", row_id=due.taken[0])
-            return _postpone(resources, kind, due.taken[0], summary_of(error))
-    half = len(due.taken) // 2
-    first, second = (DueItems(due.limit, only=ids) for ids in (due.taken[:half], due.taken[half:]))
+        if len(due.selected) == 1:
+            log.exception("retry_postponed", row_id=due.selected[0])
+            return _postpone(resources, kind, due.selected[0], summary_of(error))
+    half = len(due.selected) // 2
+    first, second = (DueSelection(due.limit, only=ids) for ids in (due.selected[:half], due.selected[half:]))
     return _retry_or_bisect(resources, kind, first) + _retry_or_bisect(resources, kind, second)
 
 

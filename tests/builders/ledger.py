@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from payments.contract.event import ChargeType, Event
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.eligibility import ClinicSettings
 from payments.core.import_stats import ImportStats
 from payments.core.scope import EVERYTHING, Scope
@@ -52,7 +52,9 @@ def import_chunk(
 def retry_due(tx: Transaction, now: datetime = NOW, backoff_schedule: object = BACKOFF) -> ImportStats:
     """Re-evaluate the lines that are due, and then the dead letters."""
     context = run_context(now, backoff_schedule)
-    return retrying.retry_due(tx, context, DueItems(500)) + importing.retry_dead_letters(tx, context, DueItems(500))
+    return retrying.retry_due(tx, context, DueSelection(500)) + importing.retry_dead_letters(
+        tx, context, DueSelection(500)
+    )
 
 
 def requeue_matching(tx: Transaction, feed_filter: FeedFilter, now: datetime, who: str) -> int:

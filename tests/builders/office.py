@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType, Event
 from payments.contract.money import Money
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.import_stats import ImportStats
 from payments.core.month import Month
 from payments.journeys import (
@@ -78,9 +78,9 @@ class Office:
 
     def run_sweeps(self) -> None:
         """Re-evaluate due lines and dead letters, detect exceptions, and distribute the queued accounts."""
-        while retrying.retry_due(self.tx, run_context(self.now), DueItems(BATCH_SIZE)).evaluated:
+        while retrying.retry_due(self.tx, run_context(self.now), DueSelection(BATCH_SIZE)).evaluated:
             self.now += timedelta(microseconds=1)
-        importing.retry_dead_letters(self.tx, run_context(self.now), DueItems(BATCH_SIZE))
+        importing.retry_dead_letters(self.tx, run_context(self.now), DueSelection(BATCH_SIZE))
         while detecting.detect(self.tx, self.now, "backoffice-1", BATCH_SIZE).examined == BATCH_SIZE:
             pass
         distributing.distribute_queued(self.tx, self.now.date(), self.now, BATCH_SIZE)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from devstack.postgres_binaries import unprivileged_user
+from devstack.postgres_binaries import ensure_unprivileged_user
 from tests.faults.processes import wait_for
 from workers.runtime.ports import free_port
 
@@ -26,7 +26,7 @@ def is_installed() -> bool:
 def pgbouncer(postgres_url: str, folder: Path, ignored: str = "extra_float_digits") -> Iterator[str]:
     """Run PgBouncer in this folder, and yield its URL. `ignored` names the start-up parameters that it ignores."""
     options = parse_qs(urlsplit(postgres_url).query)
-    port, user = free_port(), unprivileged_user(folder)
+    port, user = free_port(), ensure_unprivileged_user(folder)
     configuration = folder / "pgbouncer.ini"
     configuration.write_text(
         f"[databases]\n* = host={options['host'][0]} port={options['port'][0]} user=postgres\n"

@@ -17,7 +17,7 @@ from zlib import crc32
 from emr.payment_log import write_payment_log
 from emr.simulator import clinics_of, simulate
 from payments.contract.event import ChargeType, read_event
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.month import Month
 from payments.core.outcome import Status
 from payments.core.postponed_work import Selection
@@ -220,8 +220,8 @@ class Fortnight:
         importing.import_events(tx, stream_entries(bodies), run_context(self._now))
 
     def _sweep(self, tx: Transaction) -> None:
-        retrying.retry_due(tx, run_context(self._now), DueItems(BATCH))
-        importing.retry_dead_letters(tx, run_context(self._now), DueItems(BATCH))
+        retrying.retry_due(tx, run_context(self._now), DueSelection(BATCH))
+        importing.retry_dead_letters(tx, run_context(self._now), DueSelection(BATCH))
         while detecting.detect(tx, self._now, "tests-1", BATCH).examined:
             pass
         while distributing.distribute_queued(tx, None, self._now, BATCH).last:

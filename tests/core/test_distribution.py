@@ -194,9 +194,9 @@ def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_
         refunds = sum(other.amount for other in paid if other.refund_of == each.source and other.amount < 0)
         line = next(other for other in paid if other.source == each.source)
         assert each.amount <= line.amount + refunds
-    negative = sum((each.amount for each in paid if each.is_of_entry and each.amount < 0), Decimal(0))
+    negative = sum((each.amount for each in paid if each.is_unlinked_entry and each.amount < 0), Decimal(0))
     free = {each.source: night.unapplied[each.source] for each in paid}
-    if any(free[each.source] < 0 for each in paid if each.is_of_entry):
+    if any(free[each.source] < 0 for each in paid if each.is_unlinked_entry):
         # Negative entries have taken everything that was left.
         assert negative < 0
         assert all(amount <= 0 for amount in free.values())

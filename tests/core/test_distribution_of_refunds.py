@@ -62,7 +62,7 @@ def test_refund_unapplies_only_the_payment_it_names(
 def test_refund_without_its_payment_changes_nothing_for_other_payments(
     paid: list[Credit], owed: list[Charge], dos_first: bool
 ) -> None:
-    refunds = [each for each in paid if each.amount < 0 and not each.is_of_entry]
+    refunds = [each for each in paid if each.amount < 0 and not each.is_unlinked_entry]
     others = [each._replace(refund_of=None) for each in paid if each not in refunds]
     unlinked = [each._replace(refund_of=None) for each in refunds]
     policy = DistributionPolicy(TODAY, dos_first=dos_first)

@@ -8,7 +8,7 @@ from functools import cache
 from emr.payment_log import write_payment_log
 from emr.simulator import SimulatedEvent, clinics_of, simulate
 from payments.contract.event import Event
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.journeys import configuring, detecting, importing, retrying
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
@@ -39,7 +39,7 @@ def import_and_detect(tx: Transaction, events: Sequence[Event | bytes], now: dat
     """Import events in order, retry due lines and detect exceptions."""
     for first in range(0, len(events), 500):
         importing.import_events(tx, stream_entries(events[first : first + 500]), run_context(now))
-    while retrying.retry_due(tx, run_context(now), DueItems(500)).evaluated:
+    while retrying.retry_due(tx, run_context(now), DueSelection(500)).evaluated:
         now += timedelta(microseconds=1)
     while detecting.detect(tx, now, "tests-1", 500).examined:
         pass

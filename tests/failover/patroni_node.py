@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from devstack.postgres_binaries import postgres_program, unprivileged_user
+from devstack.postgres_binaries import ensure_unprivileged_user, postgres_program
 from tests.failover.node_network import LoopbackNetwork
 from tests.faults.processes import children_of, is_alive
 from workers.runtime.ports import free_port
@@ -64,7 +64,7 @@ class Node:
         self.folder.mkdir(mode=0o700)
         disk = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m,mode=0700", "tmpfs", str(self.folder)]
         self.has_own_disk = subprocess.run(disk, check=False, capture_output=True).returncode == 0
-        self.user = unprivileged_user(self.folder)
+        self.user = ensure_unprivileged_user(self.folder)
         (self.folder / "patroni.yml").write_text(yaml.safe_dump(self._configuration()))
         (self.folder / "patroni.yml").chmod(0o644)
 

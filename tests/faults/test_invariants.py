@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import text
 
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.month import Month
 from payments.journeys import closing, importing, retrying
 from payments.store.db.connection import Database, Transaction
@@ -37,7 +37,7 @@ class LedgerWithOracle(NamedTuple):
 
     def record(self, bodies: list[bytes]) -> None:
         importing.import_events(self.tx, stream_entries(bodies), run_context(datetime.now(UTC)))
-        while retrying.retry_due(self.tx, run_context(datetime.now(UTC)), DueItems(500)).evaluated:
+        while retrying.retry_due(self.tx, run_context(datetime.now(UTC)), DueSelection(500)).evaluated:
             pass
         record_all(self.oracle, bodies)
 

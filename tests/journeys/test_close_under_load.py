@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from payments.contract.event import ChargeType
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.month import Month
 from payments.journeys import adjusting, closing, configuring, detecting, importing, reporting, retrying
 from payments.journeys.configuring import SettingsUpdate
@@ -72,7 +72,7 @@ def test_month_closed_during_imports_stores_the_sum_of_its_entries(clinic_databa
     with transaction(clinic_database) as tx:
         assert closing.verify(tx, COMPANY, month).matches
         assert stored_total == posted_total(tx, month)
-        while retrying.retry_due(tx, run_context(datetime(2026, 11, 21, tzinfo=UTC)), DueItems(500)).evaluated:
+        while retrying.retry_due(tx, run_context(datetime(2026, 11, 21, tzinfo=UTC)), DueSelection(500)).evaluated:
             pass
         assert stored_total == posted_total(tx, month) > 0
         assert exception_total(tx, month) == paid - stored_total > 0

@@ -7,7 +7,7 @@ import pytest
 
 from payments.core.close import ClosingError
 from payments.core.company_move import MoveError, MoveState
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.finding import DecisionError
 from payments.core.month import Month
 from payments.core.outcome import Status
@@ -80,8 +80,8 @@ def lock_second_night_run(tx, now):
 
 
 SWEEP_BY_NAME = {
-    "due payments": lambda tx, now: retrying.retry_due(tx, run_context(now), DueItems(500)).evaluated,
-    "dead letters": lambda tx, now: importing.retry_dead_letters(tx, run_context(now), DueItems(500)).evaluated,
+    "due payments": lambda tx, now: retrying.retry_due(tx, run_context(now), DueSelection(500)).evaluated,
+    "dead letters": lambda tx, now: importing.retry_dead_letters(tx, run_context(now), DueSelection(500)).evaluated,
     "exceptions": lambda tx, now: detecting.detect(tx, now, "tests-1", 500).examined,
     "accepted by policy": lambda tx, now: len(adjusting.list_auto_acceptable(tx, now)),
     "queued accounts": lambda tx, now: len(distribution_queue.dequeue(tx, 500)),

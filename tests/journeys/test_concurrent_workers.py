@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.contract.event import Event
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.import_stats import ImportStats
 from payments.core.outcome import Status
 from payments.core.scope import Scope
@@ -113,7 +113,7 @@ def run_each_other_job(database, clinic: str) -> None:
     for work in (
         lambda tx: distributing.distribute_accounts(tx, BEFORE_FIRST_ACCOUNT, NOW.date(), NOW, 1_000),
         lambda tx: distributing.distribute_queued(tx, NOW.date(), NOW, 1_000),
-        lambda tx: retrying.retry_due(tx, run_context(), DueItems(100)),
+        lambda tx: retrying.retry_due(tx, run_context(), DueSelection(100)),
     ):
         with transaction(database) as tx:
             work(tx)
@@ -215,7 +215,7 @@ def test_concurrent_retry_sweeps_evaluate_each_line_once(shared_database, clinic
         stats = ImportStats()
         while True:
             with transaction(shared_database) as tx:
-                done = retrying.retry_due(tx, run_context(), DueItems(4))
+                done = retrying.retry_due(tx, run_context(), DueSelection(4))
             if not done.evaluated:
                 return stats
             stats += done

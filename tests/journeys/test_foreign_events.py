@@ -11,7 +11,7 @@ from sqlalchemy import text
 from payments.contract.signature import Keyring, signature_of
 from payments.contract.size_limit import EVENT_BYTES_MAX
 from payments.contract.stream_entry import StreamEntry
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.import_stats import RunContext
 from payments.journeys import importing, requeueing, retrying
 from payments.store.db.connection import Transaction
@@ -129,7 +129,7 @@ def test_event_without_the_signature_of_its_company_has_no_effect_on_it(tx, bodi
     retrying.dead_letter(tx, [StreamEntry(f"9-{n}", *each) for n, each in enumerate(foreign)], run_context_with_keys())
     rejected = tx.execute(text("SELECT id FROM set_aside WHERE company_id IS NULL ORDER BY id")).scalars().all()
     requeueing.requeue(tx, [f"refused:{row_id}" for row_id in rejected], NOW, "user:operator")
-    importing.retry_dead_letters(tx, run_context_with_keys(), DueItems(500))
+    importing.retry_dead_letters(tx, run_context_with_keys(), DueSelection(500))
 
     assert rejected
     assert rows_of_the_company(tx) == before
@@ -165,7 +165,7 @@ def test_oversized_dead_letter_keeps_its_company_when_it_is_requeued(tx):
     import_signed(tx, (OVERSIZED_BODY, None))
 
     requeueing.requeue(tx, [f"refused:{row.id}" for row in tx.execute(find)], NOW, "user:operator")
-    importing.retry_dead_letters(tx, run_context_with_keys(), DueItems(500))
+    importing.retry_dead_letters(tx, run_context_with_keys(), DueSelection(500))
 
     own, foreign = tx.execute(find).all()
     assert own == (before.id, "company", 2, before.error)

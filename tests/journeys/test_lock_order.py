@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.journeys import adjusting, detecting, importing
 from payments.journeys.requeueing import requeue
 from payments.store.db.connection import ConcurrentWriteError, transaction
@@ -40,7 +40,7 @@ class RequeuedConflict:
         adjusting.acknowledge(tx, self.finding_id, "as agreed", NOW, AUDIT_USER)
 
     def retry(self, tx):
-        return importing.retry_dead_letters(tx, run_context(), DueItems(1, only=[self.dead_letter_id]))
+        return importing.retry_dead_letters(tx, run_context(), DueSelection(1, only=[self.dead_letter_id]))
 
     def requeue(self, tx):
         assert requeue(tx, [f"refused:{self.dead_letter_id}"], NOW, AUDIT_USER).count == 1

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from payments.contract.signature import Keyring, signature_of
 from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
 from payments.contract.stream_entry import StreamEntry
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.import_stats import RunContext
 from payments.journeys import importing, reporting, retrying
 from payments.journeys.reporting import FeedFilter
@@ -87,7 +87,7 @@ def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
     before = dead_letter(tx)
 
     requeue(tx, [PAYMENT_KEY], NOW, "user:support")
-    importing.retry_dead_letters(tx, run_context(), DueItems(500))
+    importing.retry_dead_letters(tx, run_context(), DueSelection(500))
 
     after = dead_letter(tx)
     assert (before["attempts"], after["attempts"]) == (2, 3)
@@ -161,7 +161,7 @@ def test_requeue_rejects_unsigned_events(tx):
     import_signed(tx, saved_payment(), None)
 
     requeue(tx, [unattributed_rows(tx)[0].refused], NOW, "user:support")
-    importing.retry_dead_letters(tx, verifying_context(KEYRING), DueItems(500))
+    importing.retry_dead_letters(tx, verifying_context(KEYRING), DueSelection(500))
 
     assert [(row.status, row.attempts) for row in unattributed_rows(tx)] == [("Validation Failed", 2)]
     assert ledger_entries(tx) == []
@@ -174,7 +174,7 @@ def test_event_published_before_its_key_is_imported_when_requeued(tx):
 
     requeue(tx, [unattributed_rows(tx)[0].refused], NOW, "user:support")
     both = Keyring({"company": {"2026-10": SECRET, "2027-01": NEXT}})
-    importing.retry_dead_letters(tx, verifying_context(both), DueItems(500))
+    importing.retry_dead_letters(tx, verifying_context(both), DueSelection(500))
 
     assert transmission_of(tx) == IMPORTED_TRANSMISSION
     assert unattributed_rows(tx) == []

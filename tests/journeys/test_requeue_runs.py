@@ -124,7 +124,7 @@ def test_chunks_of_several_runs_are_requeued_in_turn(office):
         selection = Selection()
         now = office.now + timedelta(seconds=second_later)
         requeue_runs.requeue_chunk_of_next_run(office.tx, now, 1, selection)
-        done.append(int(selection.taken[0].item_id))
+        done.append(int(selection.selected[0].item_id))
 
     assert done == [first, second, first, second]
 

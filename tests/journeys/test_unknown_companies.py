@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.import_stats import ImportStats, RunContext
 from payments.journeys import balancing, configuring, importing, reporting
 from payments.journeys.balancing import BalanceFilter
@@ -91,7 +91,7 @@ def test_requeue_imports_after_the_clinic_was_added(tx: Transaction) -> None:
     set_clinic_settings(tx, COPAYS, SETTINGS_SINCE)
 
     assert requeue_matching(tx, FeedFilter(status="Not Sent", reason="unknown_company"), NOW, "user:ann") == 2
-    stats = importing.retry_dead_letters(tx, REFUSING_CONTEXT, DueItems(500))
+    stats = importing.retry_dead_letters(tx, REFUSING_CONTEXT, DueSelection(500))
 
     assert (stats.imported, stats.noted, stats.refused, not_sent_rows(tx)) == (1, 1, 0, [])
     assert ledger_entries(tx) == [("25.00", "2026-06-05")]
@@ -102,7 +102,7 @@ def test_requeue_after_only_the_company_was_added_names_the_clinic(tx: Transacti
     configuring.set_company(tx, CompanyUpdate("company"), now=NOW, who="user:ann")
 
     assert requeue(tx, ["clinic/payment/1"], NOW, "user:ann").count == 1
-    importing.retry_dead_letters(tx, REFUSING_CONTEXT, DueItems(500))
+    importing.retry_dead_letters(tx, REFUSING_CONTEXT, DueSelection(500))
 
     assert [(row.reason, row.attempts) for row in not_sent_rows(tx)] == [("unknown_clinic", 2)]
 

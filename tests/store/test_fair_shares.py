@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.store.db.connection import Database, Transaction, connect, transaction
 from payments.store.feed import dead_letters
 from payments.store.ledger import lines
@@ -60,11 +60,11 @@ def add_due(tx: Transaction, table: str, company: str | None, count: int, due_at
 
 
 def due_lines(tx: Transaction, limit: int = BATCH_LIMIT) -> Counter[str | None]:
-    return Counter(line.company_id for line in lines.lock_due(tx, NOW, DueItems(limit)).values())
+    return Counter(line.company_id for line in lines.lock_due(tx, NOW, DueSelection(limit)).values())
 
 
 def due_dead_letters(tx: Transaction, limit: int = BATCH_LIMIT) -> Counter[str | None]:
-    return Counter(letter.company_id for letter in dead_letters.select_due(tx, NOW, DueItems(limit)))
+    return Counter(letter.company_id for letter in dead_letters.select_due(tx, NOW, DueSelection(limit)))
 
 
 TABLES_AND_SELECTS = [("lines", due_lines), ("set_aside", due_dead_letters)]
@@ -113,7 +113,7 @@ def test_dead_letters_without_a_company_get_one_share(tx: Transaction) -> None:
 def test_rows_of_a_company_are_selected_from_the_earliest(tx: Transaction) -> None:
     first = tx.execute(text("SELECT id FROM lines ORDER BY due_at LIMIT :limit"), {"limit": BATCH_LIMIT}).scalars()
 
-    assert {line.id for line in lines.lock_due(tx, NOW, DueItems(BATCH_LIMIT)).values()} == {*first}
+    assert {line.id for line in lines.lock_due(tx, NOW, DueSelection(BATCH_LIMIT)).values()} == {*first}
 
 
 def plan_of(tx: Transaction, query: str) -> list[dict[str, Any]]:

@@ -23,14 +23,14 @@ def adopt_keys(database: Database, *, finishing: bool) -> None:
     With `finishing`, also drop the earlier keys. Raises the errors of `create_keys` and `finish`.
     """
     backfill_company_ids(database)
-    fill_users(database)
+    backfill_user_companies(database)
     create_keys(database)
     if finishing:
         finish(database)
 
 
-def fill_users(database: Database) -> None:
-    """Give each user whom an earlier console limited to clinics the companies of these clinics.
+def backfill_user_companies(database: Database) -> None:
+    """Set the companies of users whom an earlier console limited to clinics only: the companies of these clinics.
 
     Log a warning that names the users who still have no company.
     """

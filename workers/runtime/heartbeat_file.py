@@ -67,6 +67,6 @@ def _heartbeat_path(home: Path, service: str, pid: int) -> Path:
 
 
 def _files(home: Path, service: str) -> Iterator[tuple[Path, int]]:
-    """Yield the process id and the heartbeat file of each process of a service."""
+    """Yield the heartbeat file and the process id of each process of a service."""
     for path in sorted((home / "run").glob(f"{service}-*.heartbeat")):
         yield path, int(path.stem.rpartition("-")[2])

@@ -19,7 +19,7 @@ from payments.contract.partial_event import PartialEvent, read_partial_event
 from payments.contract.signature import Keyring
 from payments.contract.size_limit import KEPT_BYTES, BodyDigest
 from payments.contract.stream_entry import StreamEntry, is_authentic
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.outcome import Reason, Status
 from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.as_of import changed_at
@@ -140,7 +140,7 @@ def _stored_keys(entry: StreamEntry, keyring: Keyring) -> list[tuple[str | None,
     return authentic if is_authentic(entry, keyring) else [(None, body_hash + _NOT_AUTHENTIC_SUFFIX)]
 
 
-def select_due(tx: Transaction, now: datetime, selection: DueItems) -> list[DeadLetter]:
+def select_due(tx: Transaction, now: datetime, selection: DueSelection) -> list[DeadLetter]:
     """Return the selected dead letters that are requeued and due. If another transaction is retrying some, return none.
 
     Companies get equal shares of the limit. All dead letters without a company together get one share. The rows are not

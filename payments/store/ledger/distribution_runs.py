@@ -31,7 +31,7 @@ def lock_due(tx: Transaction, now: datetime, selection: Selection | None = None)
     """Return the first nightly distribution that is due and not complete, or None if none is due.
 
     A new company is recorded as complete for the current night, so its first run is in the next night. A company whose
-    run has failed is omitted until its next attempt is due. `selection.taken` is set to the company that is being
+    run has failed is omitted until its next attempt is due. `selection.selected` is set to the company that is being
     examined, so that the caller knows which company caused an error, such as an unknown time zone.
 
     Locks: tries the advisory lock NIGHTLY_DISTRIBUTION. Returns None if another transaction holds it.
@@ -48,7 +48,7 @@ def lock_due(tx: Transaction, now: datetime, selection: Selection | None = None)
     )
     selection = selection or Selection()
     for row in found.all():
-        selection.taken = [WorkItem(row.company_id)]
+        selection.selected = [WorkItem(row.company_id)]
         day = nightly_run_date(now.astimezone(ZoneInfo(row.timezone)))
         run = DistributionRun(row.company_id, day, row.last_patient)
         if row.distributed_on is None:

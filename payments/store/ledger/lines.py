@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from payments.contract.event import ChargeType, Method, PaymentSaved
 from payments.contract.keys import LineKey, LocalKey
 from payments.contract.plain_payment import validated_payment
-from payments.core.due_items import DueItems
+from payments.core.due_selection import DueSelection
 from payments.core.line import EntryDimensions, LedgerPosting, Line
 from payments.core.scope import Scope
 from payments.store.db.as_of import changed_at
@@ -69,7 +69,7 @@ def lock_query(keys: Iterable[LineKey]) -> Query[list[Row]]:
     return Query(statement if wanted else "", key_arrays(wanted, _KEY_COLUMNS), list, dict_row)
 
 
-def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Line]:
+def lock_due(tx: Transaction, now: datetime, due: DueSelection) -> dict[LineKey, Line]:
     """Lock the due lines that `due` selects, and return them by key. Companies get equal shares of the limit.
 
     Locks: FOR NO KEY UPDATE. Lines that another transaction has locked are skipped.

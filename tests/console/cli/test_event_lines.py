@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console.cli.event_lines import SignedBody, keeping_signatures, load_sign, read_lines, to_line
+from console.cli.event_lines import SignedBody, keeping_signatures, load_signing_function, read_lines, to_line
 from payments.contract.signature import signature_of
 from tests.examples import example_count
 
@@ -55,7 +55,7 @@ def test_line_that_is_no_signed_event_is_sent_unchanged(line: bytes) -> None:
 
 def test_key_of_the_company_replaces_an_earlier_signature(tmp_path: Path) -> None:
     (tmp_path / "keys.toml").write_text(f'[acme]\n"2027-01" = "{SECRET}"\n')
-    sign = keeping_signatures(load_sign(tmp_path / "keys.toml"))
+    sign = keeping_signatures(load_signing_function(tmp_path / "keys.toml"))
     other = SignedBody.with_signature(b'{"company_id": "other"}', "old")
 
     assert base64.b64encode(EVENT_BODY) in SIGNED_LINE
