@@ -22,7 +22,7 @@ from devstack.engine_process import Engine, EngineError
 from devstack.engines import HomeInUseError, home_lock
 from devstack.supervisor import Supervisor
 from tasks.signing import read_keyring
-from workers.runtime.ports import PortTakenError, reserve_port, reserved_port
+from workers.runtime.ports import PortTakenError, accepts_connections, reserve_port, reserved_port
 from workers.runtime.schema import upgrade_schema
 
 log = structlog.get_logger(__name__)
@@ -32,6 +32,7 @@ SERVICES = ("intake", "importer", "retrier", "backoffice", "scheduler", "flower"
 
 # Longer than the soft shutdown of a Celery worker, and shorter than the 30 s that init systems usually wait.
 _GRACE_SECONDS = 15.0
+_POLL_SECONDS = 0.1
 _MODULE_BY_SERVICE = {"console": "console.web.serve"}
 
 
@@ -88,7 +89,9 @@ def _run_stack(settings: Settings) -> None:
         write_running_stack(settings.home, running)
         for name in SERVICES:
             supervisor.start(service(name, settings, engines))
-        _print_addresses(running)
+        _supervise_until_served(supervisor, running)
+        if not supervisor.stopping:
+            _print_addresses(running)
         supervisor.run()
 
 
@@ -140,6 +143,14 @@ def _make_stack_file(settings: Settings, engines: Engines) -> StackFile:
         console_url=settings.local_url(settings.console_port),
         log_folder=str(settings.home / "log"),
     )
+
+
+def _supervise_until_served(supervisor: Supervisor, running: StackFile) -> None:
+    """Supervise the services until the console and Flower accept connections, or a signal stops the stack."""
+    waiting = [running.console_url, running.flower_url]
+    while waiting and not supervisor.stopping:
+        supervisor.poll(_POLL_SECONDS)
+        waiting = [url for url in waiting if not accepts_connections(url)]
 
 
 def _print_addresses(running: StackFile) -> None:

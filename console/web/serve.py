@@ -44,9 +44,8 @@ def main(environ: Mapping[str, str]) -> int:
     from console.web.app import create_app  # noqa: PLC0415 - report a configuration error before loading the pages
 
     with closing(listener), signs_of_life(engines.redis_url, "console"):
-        log.info("console_serving", url=settings.local_url(settings.console_port), address=settings.bind_address)
         warn_of_plain_http(settings)
-        uvicorn.Server(_server(settings, create_app(settings, engines))).run(sockets=[listener])
+        _Server(settings, create_app(settings, engines)).run(sockets=[listener])
     return 0
 
 
@@ -56,7 +55,21 @@ def warn_of_plain_http(settings: Settings) -> None:
         log.warning("console_without_https", hint="use an https proxy, and set PAYMENTS_CONSOLE_HTTPS=true")
 
 
-def _server(settings: Settings, app: object) -> uvicorn.Config:
+class _Server(uvicorn.Server):
+    """Uvicorn, which logs `console_serving` as soon as it accepts connections."""
+
+    def __init__(self, settings: Settings, app: object) -> None:
+        super().__init__(_uvicorn_config(settings, app))
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            url = self._settings.local_url(self._settings.console_port)
+            log.info("console_serving", url=url, address=self._settings.bind_address)
+
+
+def _uvicorn_config(settings: Settings, app: object) -> uvicorn.Config:
     # Uvicorn logs every start and request; the audit history records the actions of users.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     return uvicorn.Config(

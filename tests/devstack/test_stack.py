@@ -1,6 +1,7 @@
 """`payments up`: errors, the file that describes the running stack, and the environment of the services."""
 
 import os
+import signal
 import socket
 import sys
 from contextlib import closing
@@ -12,7 +13,7 @@ from config.settings import read_settings
 from devstack import stack
 from devstack.child_process import Child
 from devstack.engines import home_lock
-from workers.runtime.ports import free_port
+from workers.runtime.ports import accepts_connections, free_port
 
 pytestmark = pytest.mark.acceptance
 
@@ -86,6 +87,33 @@ def test_stack_file_exists_while_the_stack_runs(tmp_path, monkeypatch, capfd, po
     assert running.engines == Engines.from_urls(postgres_url, redis_url)
     assert running_stack(tmp_path) is None
     assert '"process": "only", "event": "service is up"' in capfd.readouterr().out
+
+
+def test_stack_is_reported_up_when_the_console_and_flower_serve(tmp_path, monkeypatch, capfd, postgres_url, redis_url):
+    slow_server = (
+        "import socket, sys, time; time.sleep(0.3); print('listens', flush=True); "
+        "server = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(60)"
+    )
+    settings = settings_in(tmp_path, DATABASE_URL=postgres_url, REDIS_URL=redis_url)
+    ports = {"flower": settings.flower_port, "console": settings.console_port}
+    served = []
+
+    def server(name, _settings, _engines):
+        return Child(name, (sys.executable, "-S", "-c", slow_server, str(ports[name])))
+
+    def report(running):
+        served.extend(map(accepts_connections, (running.console_url, running.flower_url)))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(stack, "service", server)
+    monkeypatch.setattr(stack, "SERVICES", tuple(ports))
+    monkeypatch.setattr(stack, "upgrade_schema", lambda *_: None)
+    monkeypatch.setattr(stack, "_print_addresses", report)
+
+    assert stack.main(settings) == 0
+
+    assert capfd.readouterr().out.count("listens") == 2
+    assert served == [True, True]
 
 
 def test_service_gets_the_engines_through_its_environment(tmp_path):

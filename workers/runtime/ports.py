@@ -4,8 +4,11 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from config.addresses import LOOPBACK
+
+_CONNECT_SECONDS = 1.0
 
 
 class PortTakenError(Exception):
@@ -55,6 +58,16 @@ def reserve_port(port: int, address: str = LOOPBACK) -> socket.socket:
     if sys.platform != "linux":  # other systems do not let a server listen on a bound port
         reservation.close()
     return reservation
+
+
+def accepts_connections(url: str) -> bool:
+    """Return whether a server on this machine listens at the host and port of a URL."""
+    place = urlsplit(url)
+    try:
+        socket.create_connection((place.hostname or LOOPBACK, place.port or 80), timeout=_CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def address_family(address: str) -> socket.AddressFamily:
