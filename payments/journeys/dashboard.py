@@ -12,7 +12,7 @@ from payments.store.db.replication import Replication, read_replication
 from payments.store.feed.feed_filter import FeedFilter
 from payments.store.ledger import clinics, postponed_work
 from payments.store.ledger.postponed_work import PostponedCount
-from payments.store.reports import dashboard, posted_sums
+from payments.store.reports import dashboard, last_days, posted_sums
 from payments.store.reports import trends as trend_report
 from payments.store.reports.dashboard import (
     ChunkStats,
@@ -88,6 +88,11 @@ def overview(tx: Transaction, day: date, scope: Scope, now: datetime) -> Overvie
         unposted=posted_sums.unposted_sums(tx, FeedFilter(scope=scope)),
         feed={status: sum(each.count for each in saved if each.status == status) for status in Status},
     )
+
+
+def last_saved_day(tx: Transaction, scope: Scope, before: date) -> date | None:
+    """Return the last day before `before` on which a payment was saved, in the clinic's local time, or None."""
+    return last_days.last_save(tx, scope, before)
 
 
 def trends(tx: Transaction, feed_filter: FeedFilter, group: TrendGroup) -> list[TrendRow]:

@@ -7,7 +7,7 @@ from datetime import date
 from payments.contract.money import ZERO, Money, total
 from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
-from payments.store.reports import day_sheet
+from payments.store.reports import day_sheet, last_days
 from payments.store.reports import owed_charges as charges
 from payments.store.reports.account import AccountRow
 from payments.store.reports.day_sheet import DayRow
@@ -57,6 +57,16 @@ def read_day(tx: Transaction, scope: Scope, day: date) -> DaySheet:
     """Return the payments of a scope with this transaction date, including payments that are not in Billing."""
     rows = day_sheet.read(tx, scope, day, ROWS_MAX + 1)
     return DaySheet(rows[:ROWS_MAX], len(rows) > ROWS_MAX)
+
+
+def last_transaction_day(tx: Transaction, scope: Scope, before: date) -> date | None:
+    """Return the last transaction date of a payment before `before`, or None."""
+    return last_days.last_transaction(tx, scope, before)
+
+
+def last_deposit_day(tx: Transaction, scope: Scope, before: date) -> date | None:
+    """Return the last deposit date of an entry before `before`, or None."""
+    return last_days.last_deposit(tx, scope, before)
 
 
 def owed_charges(tx: Transaction, row: AccountRow, scope: Scope) -> list[OwedCharge]:

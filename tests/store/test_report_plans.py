@@ -14,7 +14,7 @@ from payments.contract.keys import LineKey
 from payments.core.month import Month
 from payments.core.scope import EVERYTHING, Scope
 from payments.core.sorting import Window
-from payments.journeys import balancing, closing, dashboard, distributing, reporting
+from payments.journeys import balancing, closing, dashboard, distributing, front_desk, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, PaymentLogFilter
 from payments.store.db.connection import Database, Transaction, connect, snapshot_transaction, transaction
@@ -102,6 +102,17 @@ REPORT_AND_ROW_COUNT: dict[str, tuple[Callable[[Transaction], int], int]] = {
     "balance of a year": (
         lambda tx: balancing.balance(tx, BalanceFilter(date(2026, 1, 1), date(2026, 12, 31))).equal,
         PAYMENT_COUNT * 3 // 4,
+    ),
+    "last days": (
+        lambda tx: count_rows(
+            read(tx, Scope.of_clinics(CLINIC), date(2100, 1, 1))
+            for read in (
+                dashboard.last_saved_day,
+                front_desk.last_transaction_day,
+                front_desk.last_deposit_day,
+            )
+        ),
+        3,
     ),
     "balance, by payment": (lambda tx: count_rows(balancing.differing_lines(tx, BalanceFilter())), PAYMENT_COUNT // 4),
 }

@@ -11,7 +11,7 @@ from console.web.errors import PageError
 from console.web.filters import ReportQuery, report_query
 from console.web.pages.choices import list_offered_ids
 from payments.contract.money import total
-from payments.journeys import reporting
+from payments.journeys import front_desk, reporting
 from payments.journeys.reporting import Sort
 
 router = APIRouter(include_in_schema=False)
@@ -33,6 +33,8 @@ def show(
         clinic = chosen.clinic or (offered.clinics[0] if len(offered.clinics) == 1 else None)
         rows = reporting.payment_log(tx, chosen.to_filter(scope, day), Sort("method")) if clinic else iter(())
         parts = slip_parts(islice(rows, ROWS_MAX + 1))
+        of_clinic = chosen.to_filter(scope, day).scope.narrowed_to_clinic(clinic)
+        last_day = front_desk.last_deposit_day(tx, of_clinic, day) if clinic and not parts else None
         context.audit(tx, "viewed deposit slip", clinic or "", str(day))
     count = sum(len(part.rows) for part in parts)
     if count > ROWS_MAX:
@@ -43,6 +45,7 @@ def show(
         clinic=clinic,
         day=day,
         slip=parts,
+        last_day=last_day,
         count=count,
         banked=total(part.total for part in parts if part.method in BANKED),
         total=total(part.total for part in parts),

@@ -109,6 +109,8 @@ def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Res
         parts = _parts(shown, now, zone, figures if context.user.scope == EVERYTHING else None)
         request = PartRequest(tx, context, day)
         parts |= {name: read_part(name, request) for name in PARTS[context.user.role] if name not in parts}
+        is_quiet = not any(shown.feed.values())
+        last_day = dashboard.last_saved_day(tx, context.user.scope, day) if is_quiet else None
     return context.page(
         "overview.html",
         shown=[(name, parts[name]) for name in PARTS[context.user.role]],
@@ -117,6 +119,8 @@ def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Res
         day_before=day - timedelta(days=1) if day > FIRST_DAY else None,
         day_after=day + timedelta(days=1) if day < today else None,
         is_today=day == today,
+        is_quiet=is_quiet,
+        last_day=last_day,
     )
 
 

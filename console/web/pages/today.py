@@ -26,6 +26,7 @@ def show(query: DayQuery, context: Viewer) -> Response:
     day = chosen.day or context.today_in(scope)
     with context.transaction() as tx:
         sheet = front_desk.read_day(tx, scope, day) if clinic else None
+        last_day = front_desk.last_transaction_day(tx, scope, day) if sheet and not sheet.rows else None
         context.audit(tx, "viewed payments of the day", clinic or "", str(day))
     return context.page(
         "today.html",
@@ -34,6 +35,7 @@ def show(query: DayQuery, context: Viewer) -> Response:
         clinic=clinic,
         day=day,
         sheet=sheet,
+        last_day=last_day,
         offered=offered,
         printed_at=context.now,
     )

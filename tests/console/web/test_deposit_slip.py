@@ -22,6 +22,10 @@ def test_deposit_slip_names_clinic_day_and_totals(logged_in: LoggedIn, ledger: C
     assert "<dd>slip-day</dd>" in shown
     assert "<dd>2026-07-04</dd>" in shown
     assert "<strong>$4.50</strong>, 1 entry" in shown
+    assert (
+        'href="/deposit-slip?clinic=slip-day&amp;day=2026-07-05"'
+        in logged_in("billing").get("/deposit-slip", clinic="slip-day").text
+    )
 
 
 def test_deposit_slip_lists_cash_then_checks_by_number(logged_in: LoggedIn, ledger: ClinicLedger) -> None:

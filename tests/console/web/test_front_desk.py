@@ -68,6 +68,7 @@ def test_day_page_defaults_to_the_current_day_of_the_clinic(logged_in: LoggedIn,
 
     assert f'name="day" value="{datetime.now(UTC).date()}"' in page.text
     assert "No payments with this transaction date." in page.text
+    assert '<a class="nowrap" href="/today?clinic=desk&amp;day=2026-06-09">2026-06-09</a>' in page.text
 
 
 def test_day_page_of_a_limited_user_shows_the_own_clinic(logged_in: LoggedIn, clinic: str) -> None:

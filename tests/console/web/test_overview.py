@@ -134,3 +134,25 @@ def test_warning_says_that_events_wait_and_what_to_do(
     assert "See Health." in pages["operator"]
     assert "EMR are waiting (" not in pages[f"billing-of-{CLINIC}"]
     assert "Tell an operator." in pages[f"billing-of-{CLINIC}"]
+
+
+@pytest.mark.parametrize("user", ["admin", "front-office"])
+def test_overview_of_a_day_without_payments_leads_to_the_last_day_with_payments(
+    logged_in: LoggedIn, ledger: ClinicLedger, user: str
+) -> None:
+    """A demonstration publishes payments of past weeks, so the current day is empty."""
+    ids = {"clinic_id": f"quiet-{user}", "company_id": "quiet-company"}
+    ledger.in_office(
+        ids["clinic_id"],
+        lambda office: office.publish(
+            saved_patient(company_id="quiet-company"), saved_payment(saved_at="2020-02-03T12:00:00Z", **ids)
+        ),
+        company_id="quiet-company",
+    )
+
+    page = logged_in(user).get("/", day="2020-02-05").text
+
+    assert 'No payments were saved on <span class="nowrap">2020-02-05</span>.' in page
+    assert 'href="/?day=2020-02-03"' in page
+    assert "Everything that was saved is in Billing." not in page
+    assert "No payments were saved on" not in logged_in(user).get("/", day="2020-02-03").text
