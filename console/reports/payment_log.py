@@ -128,7 +128,9 @@ PAYMENT_LOG = Report(
         Column("patient_name", "Name", from_width=200, wraps=True),
         Column("clinic", "Clinic", sort=SortCost.ROWS),
         Column("reference", "Check number", sort=SortCost.ROWS),
-        Column("entry", "Entry"),
+        Column("entry", "Entry", from_width=210),
+        Column("reverses", "Reverses entry", from_width=210),
+        Column("reason", "Reason", from_width=210, wraps=True),
     ),
     table=(
         *(
@@ -142,9 +144,9 @@ PAYMENT_LOG = Report(
             "kind",
             "user",
         ),
-        *("unassigned", "amount"),
+        *("entry", "reverses", "reason", "unassigned", "amount"),
     ),
-    # A page shows the name beside the id.
+    # A page shows the name beside the id, and what an entry reverses beside its kind.
     page=(
         *("payment", "patient", "charge_type", "method", "deposit_date", "posting_date", "kind", "user"),
         *("unassigned", "amount"),
@@ -161,12 +163,13 @@ def _applied_in_short(record: Record) -> Value:
     return [f"{each['date_of_service']}: {each['amount']}" for each in nested_records(record["applied"])]
 
 
+_APPLIED_AT = PAYMENT_LOG.keys.index("company")
 EXPANDED_PAYMENT_LOG = replace(
     PAYMENT_LOG,
     columns=(
-        *PAYMENT_LOG.columns[:-5],
+        *PAYMENT_LOG.columns[:_APPLIED_AT],
         Column("applied", "Charges", wraps=True, text=_applied_in_short),
-        *PAYMENT_LOG.columns[-5:],
+        *PAYMENT_LOG.columns[_APPLIED_AT:],
     ),
     table=(*PAYMENT_LOG.table, "applied"),
 )

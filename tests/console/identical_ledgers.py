@@ -1,5 +1,7 @@
 """Create the databases of two companies with identical ids, and read the values that tests compare."""
 
+import csv
+import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from payments.store.db.connection import Database, connect, transaction
 from tests.console.identical_companies import ALPHA, BETA, Fortnight
 from tests.engines import scratch_database
 
-# How reports, pages and the API show an id of an exception or a dead letter.
+# How reports, pages and the API show an id of an exception, a dead letter or an entry.
 _ID_PATTERNS = {
     "findings": (
         r'(?<="id": )\d+|(?<="id":)\d+|^\d+(?=,Payment,)|(?<=[Ee]xception )\d+|(?<=/exceptions/)\d+'
@@ -23,7 +25,12 @@ _ID_PATTERNS = {
         r"(?:(?<=refused:)|(?<=refused%3A)|(?<=Refused event )|(?<=/refused-events/)"
         r'|(?<="refused_event": )|(?<="refused_event":))\d+'
     ),
+    "entries": (
+        r'(?:(?<="entry": )|(?<="entry":)|(?<="reverses": )|(?<="reverses":)|(?<=entry <span class="nowrap">))\d+'
+    ),
 }
+_ENTRY_COLUMNS = {"entry", "reverses"}
+"""The columns of CSV files that hold the id of an entry."""
 
 
 class Ledgers(NamedTuple):
@@ -69,14 +76,26 @@ def patients_of_each_kind(database: Database) -> list[str]:
 
 
 def number_within_company(database: Database, company: str, output: str) -> str:
-    """Return the output with the ids of exceptions and dead letters replaced by their numbers within the company.
+    """Return the output with the ids of exceptions, dead letters and entries replaced by numbers within the company.
 
-    Commands and addresses name an exception or dead letter by its id alone, so ids are unique in the installation. The
-    ids of one company therefore depend on the rows of the other.
+    Commands and addresses name such a row by its id alone, so ids are unique in the installation. The ids of one
+    company therefore depend on the rows of the other.
     """
     with transaction(database) as tx:
         for table, pattern in _ID_PATTERNS.items():
             query = f"SELECT id, row_number() OVER (ORDER BY id) FROM {table} WHERE company_id = :company"
             numbers = {str(row_id): str(number) for row_id, number in tx.execute(text(query), {"company": company})}
             output = re.sub(pattern, lambda found, numbers=numbers: numbers[found[0]], output, flags=re.MULTILINE)
-    return output
+    return _number_entries(output, numbers)
+
+
+def _number_entries(output: str, numbers: Mapping[str, str]) -> str:
+    """Return a CSV file with the ids of entries replaced by `numbers`. Return other output unchanged."""
+    columns = [at for at, name in enumerate(output.partition("\n")[0].split(",")) if name in _ENTRY_COLUMNS]
+    if not columns:
+        return output
+    header, *rows = csv.reader(io.StringIO(output))
+    for row in rows:
+        for at in columns:
+            row[at] = numbers.get(row[at], row[at])
+    return "\n".join(map(",".join, [header, *rows]))

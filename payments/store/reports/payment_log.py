@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import CursorResult, Row
 
 from payments.contract.money import Money
-from payments.core.line import EntryKind
 from payments.core.scope import EVERYTHING, Scope
 from payments.core.sorting import Sort, Window
 from payments.store.db.as_of import as_of_query
@@ -58,7 +57,8 @@ class PaymentLogRow(NamedTuple):
     """An entry of the ledger as the Patient Payment Log shows it. Amounts are in dollars.
 
     `patient_name` is the current name of the patient, None if the EMR has not sent it. `reference` is the check number,
-    if the EMR sent one. `entry` is the id of a manual entry, None for the others.
+    if the EMR sent one. `entry` is the id of the entry. If it reverses another entry, `reverses` is the id of that one.
+    `reason` is the reason that the user gave for a reversal or a manual entry.
     """
 
     payment: str | None
@@ -75,7 +75,9 @@ class PaymentLogRow(NamedTuple):
     patient_name: str | None
     clinic: str
     reference: str | None
-    entry: int | None
+    entry: int
+    reverses: int | None
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ SORTS = {
 """The sort keys of each column by which the log can be sorted. Only the order BY_DEPOSIT_DATE has indexes."""
 _ENTRY_COLUMNS = (
     "id, line_ref, patient_id, charge_type, amount, method, deposit_date, posting_date, kind, entered_by, company_id, "
-    "clinic_id, reference, reverses"
+    "clinic_id, reference, reverses, reason"
 )
 _JOIN_NAMES = join_names("entries")
 _SHOWN_SLICE = slice(2, 10)
@@ -185,10 +187,10 @@ def _rows(
     entries: Sequence[Row[Any]], details: Mapping[int, payment_log_details.EntryDetails]
 ) -> Iterator[PaymentLogRow]:
     for entry in entries:
-        entry_id = entry.id if entry.kind == EntryKind.MANUAL else None
-        of_entry = (entry.company_id, entry.patient_name, entry.clinic_id, entry.reference, entry_id)
         found = details[entry.id]
-        yield PaymentLogRow._make((found.payment, *entry[_SHOWN_SLICE], found.unassigned, *of_entry))
+        of_account = (entry.company_id, entry.patient_name, entry.clinic_id, entry.reference)
+        of_entry = (entry.id, entry.reverses, entry.reason or None)
+        yield PaymentLogRow._make((found.payment, *entry[_SHOWN_SLICE], found.unassigned, *of_account, *of_entry))
 
 
 def _details(

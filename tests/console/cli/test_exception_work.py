@@ -53,6 +53,19 @@ def test_undo_reverses_the_entries_and_opens_the_exception(company: ClosedAprilC
     assert [row["status"] for row in company.exceptions("--status", "all")] == ["open"]
 
 
+def test_payment_log_names_the_reversed_entry_and_the_reason(company: ClosedAprilCompany, terminal: Terminal) -> None:
+    exception_id = company.exception_id()
+    terminal.run("exceptions", "accept", exception_id)
+    terminal.run("exceptions", "undo", exception_id, "--reason", "wrong one")
+
+    log = terminal.run("report", "payment-log", "--company", company.id, "--format", "json").rows
+    imported, adjusted, reversal = sorted(log, key=lambda row: row["entry"])
+
+    assert [row["amount"] for row in (imported, adjusted, reversal)] == ["25.00", "10.00", "-10.00"]
+    assert (reversal["reverses"], reversal["reason"]) == (adjusted["entry"], "wrong one")
+    assert {(row["reverses"], row["reason"]) for row in (imported, adjusted)} == {(None, None)}
+
+
 def test_undo_asks_whether_the_exception_is_to_be_opened_again(
     company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer
 ) -> None:

@@ -24,7 +24,7 @@ from tests.console.conftest import Terminal
 
 LOG_KEYS = (
     "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
-    "patient_name clinic reference entry"
+    "patient_name clinic reference entry reverses reason"
 ).split()
 CELL_NAMESPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 # Day 0 of spreadsheet dates.
@@ -144,7 +144,7 @@ def test_expanded_log_shows_dates_of_service(company: CompanyWithLog) -> None:
 
     first, second = company.rows("--expand")
 
-    assert list(first) == [*LOG_KEYS[:-5], "applied", *LOG_KEYS[-5:]]
+    assert list(first) == [*LOG_KEYS[:10], "applied", *LOG_KEYS[10:]]
     applied = [("2020-03-02", f"{company.id}/old", "10.00"), ("2020-04-08", f"{company.id}/new", "15.00")]
     assert first["applied"] == [
         {"date_of_service": day, "charge": key, "amount": amount} for day, key, amount in applied

@@ -92,6 +92,9 @@ def test_decided_exception_still_has_its_page(logged_in: LoggedIn, ledger: Clini
     timeline = billing.get("/timeline", payment="whole-life/payment/1").text
     assert f'href="{address}"' in timeline
     assert "Called the clinic." in timeline
+    log = page_text(billing.get("/payment-log", clinic="whole-life"))
+    reversal, reversed_entry = re.findall(r"Adjustment entry (\d+)", log)
+    assert re.search(rf"entry {reversal} , reverses entry {reversed_entry} : wrong payment", log)
 
 
 def test_histories_name_the_work_and_show_the_worker_to_operators_only(
