@@ -46,9 +46,9 @@ def _age_text(record: Record) -> Value:
 HEALTH = Report(
     title="Health",
     columns=(
-        Column("name", "Component"),
+        Column("name", "Component", css_class="sentence"),
         Column("is_up", "Up"),
-        Column("detail", "Detail", wraps=True),
+        Column("detail", "Detail", wraps=True, css_class="sentence"),
         Column("state", "State"),
         Column("next_step", "Next step", wraps=True, from_width=100),
         Column("replicas", "Replicas", ColumnKind.COUNT, from_width=120),

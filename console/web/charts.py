@@ -42,16 +42,22 @@ def flow_chart(flow: Sequence[HourlyFlow]) -> Markup:
 
 
 def bar_chart(
-    title: str, series: Sequence[tuple[str, str]], slots: Sequence[Slot], *, empty: str = "Nothing to show."
+    title: str,
+    series: Sequence[tuple[str, str]],
+    slots: Sequence[Slot],
+    *,
+    unit: str = "",
+    empty: str = "Nothing to show.",
 ) -> Markup:
     """Return a chart in which the bars of each slot are side by side.
 
-    `series` are pairs of a CSS class and a label. `empty` is the text that replaces a chart without bars.
+    `series` are pairs of a CSS class and a label. `unit` precedes each number, for example a dollar sign. `empty` is
+    the text that replaces a chart without bars.
     """
     highest = max((value for slot in slots for value in slot.values.values()), default=0)
     top = _round_up(highest)
     identifier = f"chart-{title.lower().replace(' ', '-')}"
-    parts = [*_grid(top), *_bars(series, slots, top), *_labels(slots), *([] if highest else [_note(empty)])]
+    parts = [*_grid(top, unit), *_bars(series, slots, top, unit), *_labels(slots), *([] if highest else [_note(empty)])]
     described = ", ".join(label for _, label in series)
     return Markup(
         '<div class="chart-wrap" role="group" aria-label="{}" tabindex="0"><svg class="chart" viewBox="0 0 {} {}" '
@@ -70,11 +76,11 @@ def _round_up(highest: int) -> int:
     return next(step * size for step in _SCALE_STEPS if step * size >= highest)
 
 
-def _grid(top: int) -> list[Markup]:
+def _grid(top: int, unit: str) -> list[Markup]:
     lines = []
     for quarter in range(5):
         y = _y(top * quarter // 4, top)
-        label = f"{top * quarter // 4:,}"
+        label = f"{unit}{top * quarter // 4:,}"
         lines.append(
             Markup(
                 '<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/><text class="axis" x="{}" y="{}">{}</text>'
@@ -83,7 +89,7 @@ def _grid(top: int) -> list[Markup]:
     return lines
 
 
-def _bars(series: Sequence[tuple[str, str]], slots: Sequence[Slot], top: int) -> list[Markup]:
+def _bars(series: Sequence[tuple[str, str]], slots: Sequence[Slot], top: int, unit: str) -> list[Markup]:
     width = max(2, min(_BAR_MAX, _slot_width(slots) * 4 // 5 // len(series)))
     margin = (_slot_width(slots) - width * len(series)) // 2
     bars = []
@@ -95,7 +101,7 @@ def _bars(series: Sequence[tuple[str, str]], slots: Sequence[Slot], top: int) ->
                 x = _LEFT + number * _slot_width(slots) + margin + position * width
                 bars.append(
                     _BAR_MARKUP.format(
-                        name, x, y, max(1, width - 1), _HEIGHT - _BOTTOM - y, f"{slot.name} {label}: {value:,}"
+                        name, x, y, max(1, width - 1), _HEIGHT - _BOTTOM - y, f"{slot.name} {label}: {unit}{value:,}"
                     )
                 )
     return bars

@@ -74,7 +74,7 @@ def _money_chart(rows: Iterable[TrendRow]) -> Markup:
         )
         for row in rows
     ]
-    return bar_chart("Amount by week", MONEY_SERIES, slots, empty="No payments in this period.")
+    return bar_chart("Amount by week", MONEY_SERIES, slots, unit="$", empty="No payments in this period.")
 
 
 def _by_day(queues: Iterable[QueueSize]) -> dict[date, dict[str, int]]:
