@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from console.actor import Actor
 from console.reports.requeue import criteria
-from payments.contract.money import Money
 from payments.core.month import Month
 from payments.core.scope import Scope
+from payments.exception_wording import format_dollars
 from payments.journeys import closing, configuring, requeue_runs, requeueing
 from payments.journeys.closing import CloseWarning, Snapshot
 from payments.journeys.configuring import ClinicRow, SettingsUpdate
@@ -61,7 +61,9 @@ def finish_close(tx: Transaction, actor: Actor, month: CompanyMonth, now: dateti
     Raises ClosingError if the month is not CLOSING.
     """
     snapshot = closing.finish_close(tx, *month, now)
-    actor.record(tx, "closed month", str(month), _payments_of(snapshot.payments_total), month.company_id)
+    actor.record(
+        tx, "closed month", str(month), f"payments of {format_dollars(snapshot.payments_total)}", month.company_id
+    )
     return snapshot
 
 
@@ -96,7 +98,3 @@ def resume_requeue_run(tx: Transaction, actor: Actor, run_id: int, company_id: s
     """Resume a run that was cancelled. `company_id` is the run's company, or None for several companies."""
     requeue_runs.resume_run(tx, run_id, actor.now)
     actor.record(tx, "requeue resumed", f"run {run_id}", company_id=company_id)
-
-
-def _payments_of(total: Money) -> str:
-    return f"payments of {total}"

@@ -14,6 +14,7 @@ from console.web.errors import capitalized
 from console.web.exception_rows import address_keeping_row, row_values
 from console.web.filters import Day, Moment, RowId, Text
 from console.web.forms import ReturnForm
+from console.web.history_amounts import with_dollars
 from payments import exception_wording
 from payments.core.finding import DecisionError
 from payments.journeys import noting, reporting
@@ -64,7 +65,7 @@ def show(exception_id: RowId, context: Viewer) -> Response:
         "exception.html",
         row=row,
         events_report=EVENTS,
-        events=life_records(life.events),
+        events=life_records(with_dollars(life.events)),
         entries_report=ENTRIES,
         entries=entry_records(life.entries),
         notes=notes,

@@ -11,6 +11,7 @@ from console.web.auth import Exporter, Viewer
 from console.web.errors import PageError
 from console.web.exporting import FileFormat, send_records
 from console.web.filters import ReportQuery, optional_report_query, report_query
+from console.web.history_amounts import with_dollars
 from console.web.origins import referring_page
 from console.web.pages.choices import list_offered_ids
 from payments import wording
@@ -49,7 +50,7 @@ def show(
         "timeline.html",
         report=TIMELINE,
         payment=payment,
-        events=[event_record(each) for each in events],
+        events=[event_record(each) for each in with_dollars(events)],
         row=row,
         facts=facts,
         notes=notes,

@@ -85,6 +85,7 @@ def test_decided_exception_still_has_its_page(logged_in: LoggedIn, ledger: Clini
     page = page_text(billing.get(address))
 
     for text in (
+        "Billing: $25.00, EMR: $35.00",
         *("Exception opened", "Exception assigned", "Exception accepted", "Acceptance undone", "wrong payment"),
         *("Exception acknowledged", "agreed with the patient", "Called the clinic.", "Owner billing"),
     ):
@@ -92,6 +93,7 @@ def test_decided_exception_still_has_its_page(logged_in: LoggedIn, ledger: Clini
     timeline = billing.get("/timeline", payment="whole-life/payment/1").text
     assert f'href="{address}"' in timeline
     assert "Called the clinic." in timeline
+    assert "$25.00 Cash Copay" in timeline
     log = page_text(billing.get("/payment-log", clinic="whole-life"))
     reversal, reversed_entry = re.findall(r"Adjustment entry (\d+)", log)
     assert re.search(rf"entry {reversal} , reverses entry {reversed_entry} : wrong payment", log)
