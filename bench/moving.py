@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from bench.office_at_work import Company, Desk, Outbox
+from bench.office_at_work import Company, FrontDesk, Outbox
 from config.database_urls import libpq_url, with_database
 from console.cli.session import CliContext
 from console.cli.temporary_stack import temporary_stack
@@ -38,7 +38,7 @@ class WrongResultError(Exception):
     """A payment was lost or doubled, or a company does not balance."""
 
 
-class Cell(NamedTuple):
+class BusyStack(NamedTuple):
     """A running stack, and the companies that continuously publish to it."""
 
     name: str
@@ -71,7 +71,7 @@ def main() -> None:
     payments = asked.parse_args().payments
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pay-bench-")))
-        old, new = (stack.enter_context(_start_cell(name)) for name in ("old", "new"))
+        old, new = (stack.enter_context(_start_stack(name)) for name in ("old", "new"))
         company = Company(MOVING)
         _fill(old, company, payments)
         outbox = Outbox(_create_emr_database(old))
@@ -81,13 +81,13 @@ def main() -> None:
 
 
 @contextmanager
-def _start_cell(name: str) -> Iterator[Cell]:
+def _start_stack(name: str) -> Iterator[BusyStack]:
     with temporary_stack() as running:
         context = running.wait_until_healthy(lambda _: None)
-        yield Cell(name, context, tuple(Company(f"{name}-{number}") for number in range(3)))
+        yield BusyStack(name, context, tuple(Company(f"{name}-{number}") for number in range(3)))
 
 
-def _fill(old: Cell, company: Company, payments: int) -> None:
+def _fill(old: BusyStack, company: Company, payments: int) -> None:
     """Import the company's payments into the old stack, and close the company's first two months."""
     began = time.monotonic()
     for clinic in company.clinics:
@@ -102,24 +102,24 @@ def _fill(old: Cell, company: Company, payments: int) -> None:
     print(f"{payments:,} payments of company {company.id} imported in {time.monotonic() - began:.1f} s", flush=True)
 
 
-def _set_up(cell: Cell, company_id: str, clinic: str) -> None:
+def _set_up(stack: BusyStack, company_id: str, clinic: str) -> None:
     types = ",".join(kind for kind in ChargeType if kind is not ChargeType.SUPPLIES)
-    cell.run("settings", "set", clinic, "--company", company_id, "--integration", "on", "--types", types)
+    stack.run("settings", "set", clinic, "--company", company_id, "--integration", "on", "--types", types)
 
 
-def _create_emr_database(old: Cell) -> str:
+def _create_emr_database(old: BusyStack) -> str:
     with psycopg.connect(libpq_url(old.context.engines.database_url), autocommit=True) as connection:
         connection.execute("CREATE DATABASE emr")
     return libpq_url(with_database(old.context.engines.database_url, "emr"))
 
 
-def _move(cells: tuple[Cell, Cell], company: Company, outbox: Outbox, folder: Path) -> None:
+def _move(stacks: tuple[BusyStack, BusyStack], company: Company, outbox: Outbox, folder: Path) -> None:
     """Move the company while its EMR and all other companies continue to save payments."""
-    old, new = cells
+    old, new = stacks
     with ExitStack() as working:
-        for cell in cells:
-            _start_others(cell, working)
-        working.callback(Desk(company, outbox.write, SAVES_A_SECOND).close)
+        for stack in stacks:
+            _start_others(stack, working)
+        working.callback(FrontDesk(company, outbox.write, SAVES_A_SECOND).close)
         stop = outbox.start_relay(old.context.engines.redis_url)
         time.sleep(SECONDS_AFTER_MOVE)
 
@@ -146,40 +146,40 @@ def _move(cells: tuple[Cell, Cell], company: Company, outbox: Outbox, folder: Pa
     print(f"publishing was paused for {paused:.1f} s; {waiting:,} events waited in the outbox", flush=True)
 
 
-def _start_others(cell: Cell, working: ExitStack) -> None:
-    feed = working.enter_context(PaymentFeed(cell.context.engines.redis_url))
-    for other in cell.others:
-        _set_up(cell, other.id, other.clinics[0])
+def _start_others(stack: BusyStack, working: ExitStack) -> None:
+    feed = working.enter_context(PaymentFeed(stack.context.engines.redis_url))
+    for other in stack.others:
+        _set_up(stack, other.id, other.clinics[0])
         feed.publish_many(other.patients())
-        working.callback(Desk(other, feed.publish, OTHERS_A_SECOND).close)
+        working.callback(FrontDesk(other, feed.publish, OTHERS_A_SECOND).close)
 
 
-def _wait_for_lines(cell: Cell, company: Company) -> None:
+def _wait_for_lines(stack: BusyStack, company: Company) -> None:
     """Wait until a stack has the newest version of every payment of a company."""
     newest = sum(json.loads(body)["version"] for body in company.newest.values())
     deadline = time.monotonic() + IMPORT_SECONDS_MAX
     found: tuple[Any, ...] = ()
     while time.monotonic() < deadline:
-        (found,) = cell.query("SELECT count(*), sum(version) FROM lines WHERE company_id = %s", company.id)
+        (found,) = stack.query("SELECT count(*), sum(version) FROM lines WHERE company_id = %s", company.id)
         if found == (len(company.newest), newest):
             return
         time.sleep(0.1)
     raise WrongResultError(f"{company.id}: {len(company.newest):,} payments were saved, and {found} are imported")
 
 
-def _verify(cells: tuple[Cell, Cell], company: Company, folder: Path) -> None:
-    old, new = cells
-    for cell, companies in ((old, old.others), (new, (*new.others, company))):
+def _verify(stacks: tuple[BusyStack, BusyStack], company: Company, folder: Path) -> None:
+    old, new = stacks
+    for stack, companies in ((old, old.others), (new, (*new.others, company))):
         for each in companies:
-            _wait_for_lines(cell, each)
-        cell.run("wait", "--timeout", IMPORT_SECONDS_MAX)
+            _wait_for_lines(stack, each)
+        stack.run("wait", "--timeout", IMPORT_SECONDS_MAX)
     lost = doubled = 0
     unexplained = set[str]()
-    for cell, companies in ((old, old.others), (new, (*new.others, company))):
+    for stack, companies in ((old, old.others), (new, (*new.others, company))):
         for each in companies:
-            lost += len(each.newest.keys() - {row[0] for row in cell.query(_STORED_PAYMENTS_QUERY, each.id)})
-            doubled += cell.query(_WRONG_LINES_QUERY, each.id)[0][0]
-            unexplained.add(_balance(cell, each, folder))
+            lost += len(each.newest.keys() - {row[0] for row in stack.query(_STORED_PAYMENTS_QUERY, each.id)})
+            doubled += stack.query(_WRONG_LINES_QUERY, each.id)[0][0]
+            unexplained.add(_balance(stack, each, folder))
     after = json.loads((folder / "export" / "manifest.json").read_text())
     doubled += old.query(_NEW_ENTRIES_QUERY, company.id, after["exported_at"])[0][0]
     late = len(old.run("company", "late-events", company.id).splitlines())
@@ -194,13 +194,13 @@ def _verify(cells: tuple[Cell, Cell], company: Company, folder: Path) -> None:
         raise WrongResultError("the move was not correct")
 
 
-def _balance(cell: Cell, company: Company, folder: Path) -> str:
+def _balance(stack: BusyStack, company: Company, folder: Path) -> str:
     """Compare a company's ledger with its EMR line by line. Return the unexplained amount in dollars, as text."""
     log = folder / f"{company.id}.csv"
     with log.open("w", encoding="utf-8", newline="") as file:
         write_payment_log(company.events(), file)
     arguments = ("--company", company.id, "--emr-csv", log, "--format", "json")
-    return str(json.loads(cell.run("report", "balancing", *arguments))["unexplained"])
+    return str(json.loads(stack.run("report", "balancing", *arguments))["unexplained"])
 
 
 _STORED_PAYMENTS_QUERY = "SELECT payment_id FROM lines WHERE company_id = %s"

@@ -88,7 +88,7 @@ class Company:
         return json.dumps(content | fixed, separators=(",", ":")).encode()
 
 
-class Desk:
+class FrontDesk:
     """A front desk: a thread that saves payments of a company at a rate until `close`. `send` publishes a save."""
 
     def __init__(self, company: Company, send: Callable[[bytes], object], a_second: int) -> None:

@@ -129,7 +129,7 @@ class PaymentFeed:
         entries: list[Entry] = [(self.stream_of(body), self._entry_fields(body)) for body in bodies]
         with self._tracing_entries(entries), self._connection.translating_errors(confirmed_count):
             self._require_room(Counter(stream for stream, _ in entries), confirmed_count)
-            self._require_confirmed(self._confirmation.prove(self._connection.redis), confirmed_count)
+            self._require_confirmed(self._confirmation.missing_at_present(self._connection.redis), confirmed_count)
             replies, reply_to_wait = self._add(entries)
             self._require_confirmed(self._confirmation.missing_guarantee(reply_to_wait), confirmed_count)
         return replies

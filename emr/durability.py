@@ -61,21 +61,21 @@ class WaitRefusedError(redis.ResponseError):
 class Confirmation:
     """Asks Redis whether events are stored as a Durability demands, on the connection that sends them.
 
-    If a confirmation is missing, no more events are sent until `prove` receives a confirmation. Otherwise a publisher
-    that repeats its events would fill the stream with copies while the replicas are down.
+    If a confirmation is missing, no more events are sent until `missing_at_present` receives a confirmation. Otherwise
+    a publisher that repeats its events would fill the stream with copies while the replicas are down.
     """
 
     def __init__(self, durability: Durability) -> None:
         self._durability = durability
-        self._is_proven = durability.is_default
+        self._was_confirmed = durability.is_default
 
-    def prove(self, client: redis.Redis) -> str | None:
+    def missing_at_present(self, client: redis.Redis) -> str | None:
         """Return what is missing for a confirmation at present, or None if events can be confirmed.
 
         Redis is asked at the first call, and at the first call after a confirmation was missing. Raises
         WaitRefusedError.
         """
-        if self._is_proven:
+        if self._was_confirmed:
             return None
         with client.pipeline(transaction=False) as pipeline:
             self.request(pipeline)
@@ -89,7 +89,7 @@ class Confirmation:
             pipeline.waitaof(1, required.replicas, milliseconds)
         elif required.replicas:
             pipeline.wait(required.replicas, milliseconds)
-        self._is_proven = required.is_default
+        self._was_confirmed = required.is_default
 
     def missing_guarantee(self, reply: Any) -> str | None:
         """Return what is missing according to the reply to WAIT or WAITAOF, or None if nothing is missing.
@@ -104,7 +104,7 @@ class Confirmation:
         if isinstance(reply, redis.RedisError):
             raise reply
         missing = self._missing_part(reply)
-        self._is_proven = missing is None
+        self._was_confirmed = missing is None
         return missing
 
     def _missing_part(self, reply: Any) -> str | None:

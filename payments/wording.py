@@ -169,18 +169,18 @@ def allocation_rule(code: str) -> str:
     return next((text for rule, text in ALLOCATION_RULES.items() if rule == code), code)
 
 
-def actor(signature: str) -> str:
-    """Return the name that users see for who acted. A worker gets the name of its work: `Import` for `importer-4671`.
+def actor(who: str) -> str:
+    """Return the name that users see for `who`: the user, command, policy or worker that acted, as it is stored.
 
-    The signatures of users, commands and policies are returned unchanged.
+    A worker gets the name of its work: `Import` for `importer-4671`. Other names are returned unchanged.
     """
-    found = _WORKER_NAME.fullmatch(signature)
-    return WORKER_LABELS[found[1]] if found else signature
+    found = _WORKER_NAME.fullmatch(who)
+    return WORKER_LABELS[found[1]] if found else who
 
 
-def worker(signature: str) -> str | None:
-    """Return the name of the worker process that acted, for operators, or None if no worker acted."""
-    return signature if _WORKER_NAME.fullmatch(signature) else None
+def worker(who: str) -> str | None:
+    """Return `who` if it is the name of a worker process, for operators. Return None if no worker acted."""
+    return who if _WORKER_NAME.fullmatch(who) else None
 
 
 def history(code: str) -> str:

@@ -128,15 +128,15 @@ def humanize(name: str | None) -> str:
     return text.capitalize() if text.isupper() else text
 
 
-def user_cell(signature: str | None) -> Markup:
+def user_cell(who: str | None) -> Markup:
     """Return the user of a ledger entry as HTML. A long name is shortened, and the tooltip contains the whole name."""
-    name = user_name(signature)
+    name = user_name(who)
     return Markup('<span class="short-user" title="{}">{}</span>').format(name, name)
 
 
-def user_name(signature: str | None) -> str:
-    """Return the name to show for a signature, such as `ann` for `user:ann` and `Import` for `importer-4671`."""
-    return wording.actor(signature or "").removeprefix("user:")
+def user_name(who: str | None) -> str:
+    """Return the name to show for a stored actor, such as `ann` for `user:ann` and `Import` for `importer-4671`."""
+    return wording.actor(who or "").removeprefix("user:")
 
 
 def format_number(count: int | None) -> str:
