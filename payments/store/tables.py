@@ -452,6 +452,67 @@ allocations = Table(
     Index("allocations_of_entry", "company_id", "entry_ref", postgresql_where=text("entry_ref IS NOT NULL")),
 )
 
+# Cash drawers of clinics (rule D10). A drawer is opened, locked by its first count, and closed; a trigger refuses other
+# changes. A clinic has at most one drawer that is not locked.
+drawers = Table(
+    "drawers",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    _id(),
+    Column("clinic_id", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("shift", Integer, nullable=False),
+    Column("starting_cash", Dollars, nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("opened_by", Text, nullable=False),
+    Column("locked_at", Moment),
+    Column("locked_by", Text),
+    Column("closed_at", Moment),
+    Column("closed_by", Text),
+    PrimaryKeyConstraint("company_id", "id"),
+    Index("drawers_of_day", "company_id", "clinic_id", "day", "shift", unique=True),
+    Index("drawers_open", "company_id", "clinic_id", unique=True, postgresql_where=text("locked_at IS NULL")),
+)
+
+# What each drawer took: for a payment and a method, the EMR's amount less what earlier drawers took. Append-only.
+drawer_lines = Table(
+    "drawer_lines",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    Column("drawer_ref", BigInteger, nullable=False),
+    Column("line_ref", BigInteger, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("clinic_id", Text, nullable=False),
+    Column("amount", Dollars, nullable=False),
+    # The payment when the drawer was locked.
+    Column("patient_id", Text, nullable=False),
+    Column("reference", Text),
+    Column("transaction_date", Date, nullable=False),
+    Column("was_taken_before", Boolean, nullable=False),
+    PrimaryKeyConstraint("company_id", "drawer_ref", "line_ref", "method"),
+    ForeignKeyConstraint(["company_id", "drawer_ref"], [drawers.c.company_id, drawers.c.id]),
+    ForeignKeyConstraint(["company_id", "line_ref"], [lines.c.company_id, lines.c.id]),
+    Index("drawer_lines_of_clinic", "company_id", "clinic_id", "line_ref"),
+)
+
+# The counts of a drawer; the last one counts. `cash` holds the number of each bill and coin, `others` the dollars of
+# each other method. Append-only.
+drawer_counts = Table(
+    "drawer_counts",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    _id(),
+    Column("drawer_ref", BigInteger, nullable=False),
+    Column("cash", JSONB, nullable=False),
+    Column("others", JSONB, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("counted_at", Moment, nullable=False),
+    Column("counted_by", Text, nullable=False),
+    PrimaryKeyConstraint("company_id", "id"),
+    ForeignKeyConstraint(["company_id", "drawer_ref"], [drawers.c.company_id, drawers.c.id]),
+    Index("drawer_counts_of_drawer", "company_id", "drawer_ref"),
+)
+
 # The timeline of payments: each attempt with its worker, duration and error, each requeue with its user.
 history = Table(
     "history",

@@ -25,6 +25,7 @@ class AdvisoryLock(IntEnum):
     ADMISSION = 7_250_009  # shared by imports; retiring a company or clinic waits for them
     NIGHTLY_SNAPSHOT = 7_250_010
     MANUAL_ENTRY = 7_250_011  # per request key: the same request at the same time posts one entry
+    DRAWER = 7_250_021  # per clinic: opening, locking and closing its drawers
 
 
 def acquire(tx: Transaction, lock: AdvisoryLock) -> None:

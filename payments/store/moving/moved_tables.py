@@ -11,6 +11,7 @@ from payments.store.tables import (
     companies,
     company_months,
     dead_letters,
+    drawers,
     entries,
     findings,
     lines,
@@ -45,6 +46,7 @@ _TABLE_BY_REFERENCE = {
     "finding_ref": findings.name,
     "reverses": entries.name,
     "entry_ref": entries.name,
+    "drawer_ref": drawers.name,
 }
 _TABLE_BY_VERSIONS_TABLE = {versions_table(table.name): table.name for table in VERSIONED}
 
