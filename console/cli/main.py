@@ -17,6 +17,7 @@ from console.cli import (
     balancing,
     company,
     demo,
+    drawers,
     emr,
     entries,
     exception_work,
@@ -128,6 +129,13 @@ app.add_typer(
     rich_help_panel=_CHANGE,
     help="Make manual entries, link them to payments, and reverse them.",
     epilog="Example: payments entries list --patient P-1042",
+)
+app.add_typer(
+    drawers.app,
+    name="drawers",
+    rich_help_panel=_CHANGE,
+    help="Open, count and close the cash drawers of clinics.",
+    epilog="Example: payments drawers list --clinic north",
 )
 app.add_typer(
     months.app,

@@ -17,6 +17,7 @@ from console.web.pages import (
     account,
     api,
     api_balancing,
+    api_drawers,
     api_entries,
     api_exceptions,
     api_front_desk,
@@ -31,6 +32,7 @@ from console.web.pages import (
     clinics,
     company,
     deposit_slip,
+    drawers,
     emr_logs,
     exception,
     exceptions,
@@ -68,7 +70,7 @@ PAGES = (
     *(balancing, months, clinics, timeline, company, deposit_slip, saved_views, unconfirmed, user_list, users),
     *(audit, login, own_account, health, help_page, operations),
     *(api, api_entries, api_exceptions, api_front_desk, api_overview, api_requeue),
-    *(trends, search, api_search, not_in_billing, manual_entries),
+    *(trends, search, api_search, not_in_billing, manual_entries, drawers, api_drawers),
     *(balancing_export, emr_logs, api_balancing, today, will_it_flow, patient, refused_event, api_refused_event),
 )
 _POOL_SIZE = 8

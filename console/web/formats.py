@@ -36,12 +36,20 @@ _BADGE_CLASSES = {
     "down": "bad",
     "due": "calm",
     "overdue": "bad",
+    "locked": "bad",
+    "balanced": "good",
+    "closed": "calm",
+    "of_day": "calm",
+    "late": "wait",
+    "change": "wait",
     "failed": "bad",
 }
 _STATE_WORDS = {each.value: each.words for each in FindingStatus} | {
     "stopped": "cancelled",
     "check": "needs attention",
     "front-office": "front office",
+    "of_day": "of the day",
+    "late": "of an earlier day",
 }
 _HYPHENATED = re.compile(r"(?<![^\s(;])(?=\S*\d)(?=\S*-)[\w$,./-]{2,16}(?=[\s)&<;:,.!?]|$)")
 """A short word with a hyphen and a digit: a date, an amount or an id."""

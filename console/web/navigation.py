@@ -47,6 +47,7 @@ SECTIONS = (
         "Front desk",
         (
             Item("Payments of the day", "/today", "calendar"),
+            Item("Drawers", "/drawers", "list-check"),
             Item("Payment preview", "/will-it-flow", "route"),
             Item("Patient balance", "/patient", "user"),
         ),

@@ -13,6 +13,8 @@ class Right(StrEnum):
     REQUEUE = "requeue"
     EDIT = "edit"
     POST_ENTRIES = "post_entries"
+    COUNT_DRAWERS = "count_drawers"
+    CLOSE_DRAWERS = "close_drawers"
     CONFIGURE = "configure"
     EXPORT = "export"
     OPERATE = "operate"
@@ -29,6 +31,8 @@ _RIGHT_PHRASES = {
     Right.REQUEUE: "requeue payments",
     Right.EDIT: "accept or acknowledge exceptions, and close months",
     Right.POST_ENTRIES: "make, link and reverse manual entries",
+    Right.COUNT_DRAWERS: "open and count drawers",
+    Right.CLOSE_DRAWERS: "close drawers that another person has counted",
     Right.CONFIGURE: "change clinic and company settings",
     Right.EXPORT: "export reports",
     Right.OPERATE: "view running tasks in Flower",
@@ -52,19 +56,22 @@ class Role(StrEnum):
 
 
 _ROLE_SUMMARIES = {
-    Role.FRONT_OFFICE: "The front desk sees payments and reports.",
+    Role.FRONT_OFFICE: "The front desk sees payments and reports, and opens and counts drawers.",
     Role.BILLING: (
-        "Billers also requeue payments, decide exceptions, make manual entries, close months and export reports."
+        "Billers see payments and reports, requeue payments, decide exceptions, make manual entries, close drawers and "
+        "months, and export reports."
     ),
-    Role.SUPPORT: "Support also requeues payments and changes clinic settings.",
-    Role.OPERATOR: "Operators also requeue payments and view running tasks in Flower.",
+    Role.SUPPORT: "Support sees payments and reports, requeues payments and changes clinic settings.",
+    Role.OPERATOR: "Operators see payments and reports, requeue payments and view running tasks in Flower.",
     Role.ADMIN: "Administrators may do everything. Only they manage users and read the audit history.",
 }
 
 
 RIGHTS_BY_ROLE: dict[Role, frozenset[Right]] = {
-    Role.FRONT_OFFICE: frozenset({Right.VIEW}),
-    Role.BILLING: frozenset({Right.VIEW, Right.REQUEUE, Right.EDIT, Right.POST_ENTRIES, Right.EXPORT}),
+    Role.FRONT_OFFICE: frozenset({Right.VIEW, Right.COUNT_DRAWERS}),
+    Role.BILLING: frozenset(
+        {Right.VIEW, Right.REQUEUE, Right.EDIT, Right.POST_ENTRIES, Right.CLOSE_DRAWERS, Right.EXPORT}
+    ),
     Role.SUPPORT: frozenset({Right.VIEW, Right.REQUEUE, Right.CONFIGURE}),
     Role.OPERATOR: frozenset({Right.VIEW, Right.REQUEUE, Right.OPERATE}),
     Role.ADMIN: frozenset(Right),

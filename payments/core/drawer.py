@@ -33,7 +33,7 @@ class DrawerState(StrEnum):
 
 
 class CashCount(NamedTuple):
-    """The numbers of bills and coins in a drawer, by their value: `bills_5` are $5 bills, `coins_5` are 5-cent coins."""
+    """The numbers of bills and coins in a drawer by value: `bills_5` are $5 bills, `coins_5` are 5-cent coins."""
 
     bills_100: int = 0
     bills_50: int = 0
@@ -100,9 +100,7 @@ class MethodBalance(NamedTuple):
         return None if self.counted is None else self.counted - self.expected
 
 
-def balances(
-    payments: Mapping[Method, Money], starting_cash: Money, count: DrawerCount | None
-) -> list[MethodBalance]:
+def balances(payments: Mapping[Method, Money], starting_cash: Money, count: DrawerCount | None) -> list[MethodBalance]:
     """Return the balance of each method, in the order of Method. `payments` are the sums of the payments by method."""
     return [
         MethodBalance(

@@ -30,20 +30,21 @@ from payments.store.feed.drawer_lines import DrawerLine
 from payments.store.ledger import clinics, company_moves, drawers
 from payments.store.ledger.drawers import DrawerFilter, Stamp, StoredCount, StoredDrawer
 
-__all__ = ["DrawerError", "DrawerFilter", "DrawerLine", "DrawerState", "StoredCount", "StoredDrawer"]
+__all__ = ["DrawerError", "DrawerFilter", "DrawerLine", "DrawerState", "Stamp", "StoredCount", "StoredDrawer"]
 
 DRAWERS_MAX = 500
 """The largest number of drawers that a list returns."""
 
 
 class Opening(NamedTuple):
-    """A request to open a drawer. `day` defaults to the current day.
+    """A request to open a drawer. The company may be None if one company of the user has the clinic.
 
-    `starting_cash` is the cash in the drawer before the first payment, in dollars. It defaults to that of the clinic's
-    last drawer, or 0.00.
+    `day` defaults to the current day. `starting_cash` is the cash in the drawer before the first payment, in dollars.
+    It defaults to that of the clinic's last drawer, or 0.00.
     """
 
-    clinic: ClinicKey
+    clinic_id: str
+    company_id: str | None = None
     day: date | None = None
     starting_cash: Money | None = None
 
@@ -93,9 +94,14 @@ class DrawerSheet:
     lines: Sequence[DrawerLine]
 
     @property
+    def late(self) -> list[DrawerLine]:
+        """The late payments and the changes: they belong to drawers that were locked before."""
+        return [line for line in self.lines if line.kind is not LineKind.OF_DAY]
+
+    @property
     def late_total(self) -> Money:
-        """The dollars of late payments and of changes: they belong to drawers that were locked before."""
-        return total(line.amount for line in self.lines if line.kind is not LineKind.OF_DAY)
+        """The sum of `late` in dollars."""
+        return total(line.amount for line in self.late)
 
 
 def open_drawer(tx: Transaction, request: Opening, now: datetime, who: str, scope: Scope = EVERYTHING) -> Opened:
@@ -103,9 +109,7 @@ def open_drawer(tx: Transaction, request: Opening, now: datetime, who: str, scop
 
     Raises DrawerError if the clinic has an open drawer of another day, or if a rule refuses the day or the cash.
     """
-    clinic = request.clinic
-    if not scope.may_see(*clinic) or clinic not in clinics.list_keys(tx, Scope.of_clinic(*clinic)):
-        raise DrawerError(f"there is no clinic {clinic.clinic_id} in company {clinic.company_id}")
+    clinic = _clinic(tx, request, scope)
     drawers.lock_clinic(tx, clinic)
     today = clinics.local_date(tx, clinic.company_id, now)
     newest = drawers.newest(tx, clinic)
@@ -172,6 +176,17 @@ def list_drawers(tx: Transaction, chosen: DrawerFilter) -> list[DrawerSummary]:
     found = drawers.read(tx, chosen, DRAWERS_MAX)
     counts, sums = drawers.counts(tx, found), drawer_lines.sums_of_locked(tx, found)
     return [_summarize(each, sums.get(each.id, {}), counts.get(each.id, [])) for each in found]
+
+
+def _clinic(tx: Transaction, request: Opening, scope: Scope) -> ClinicKey:
+    """Return the clinic of a request. Raises DrawerError if the scope has no such clinic, or several."""
+    chosen = scope.narrowed_to_company(request.company_id).narrowed_to_clinic(request.clinic_id)
+    found = clinics.list_keys(tx, chosen)
+    if not found:
+        raise DrawerError(f"there is no clinic {request.clinic_id}")
+    if len(found) > 1:
+        raise DrawerError(f"several companies have a clinic {request.clinic_id}; name the company")
+    return found[0]
 
 
 def _locked_row(tx: Transaction, drawer_id: int, scope: Scope) -> StoredDrawer:

@@ -1,4 +1,4 @@
-"""Drawers of clinics and their counts (rule D10). Counts are only inserted. A drawer is locked once, then closed once."""
+"""Drawers of clinics and their counts (rule D10). Counts are only inserted. A drawer is locked once and closed once."""
 
 import json
 from dataclasses import dataclass
@@ -41,7 +41,8 @@ class StoredDrawer(NamedTuple):
         return ClinicKey(self.company_id, self.clinic_id)
 
 
-class StoredCount(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class StoredCount:
     """A count of a drawer as it is stored, with its time and the user who counted."""
 
     id: int
