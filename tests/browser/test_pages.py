@@ -43,6 +43,8 @@ PAGES = {
     "deposit-slip": "/deposit-slip?clinic=clinic-003&day=2026-09-08",
     "account": "/account?patient=clinic-001-s7-p528484",
     "account-search": "/account",
+    "drawers": "/drawers",
+    "drawer": "/drawers/1",
     "manual-entry-new": "/entries/new?patient=clinic-001-s7-p528484",
     "balancing": "/balancing?since=2026-09-07&until=2026-09-07&clinic=clinic-001",
     "balancing-unexplained": f"/balancing?since=2026-10-01&until=2026-10-31&clinic={STRANGE}",
@@ -104,6 +106,7 @@ def _simulated_weeks(console_stack: Stack) -> None:
         b'{"schema":1,"type":"payment.saved","event_id":17,"clinic_id":"clinic-009","payment_id":"odd","line_id":"1"}',
     )
     change_a_closed_month(console_stack, CLOSED, "pages-co")
+    console_stack.run_successfully("drawers", "open", "clinic-003", "--day", "2026-09-08", "--starting-cash", "150.00")
     console_stack.wait_until_idle()
     _post_unexplained_entry(console_stack)
 

@@ -4,8 +4,10 @@ from datetime import date, timedelta
 
 from payments.contract.event import ChargeType, Event, Method
 from payments.contract.money import dollars
+from payments.core.drawer import CashCount, DrawerCount
 from payments.core.scope import EVERYTHING
-from payments.journeys import adjusting, configuring, linking, manual_entries, noting, undoing
+from payments.journeys import adjusting, configuring, drawers, linking, manual_entries, noting, undoing
+from payments.journeys.drawers import Opening, Stamp
 from payments.journeys.linking import LinkRequest, UnlinkRequest
 from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget, ReversalRequest
 from payments.journeys.noting import NewNote, NoteSubject
@@ -34,6 +36,7 @@ def add_company_with_every_row(database: Database, company_id: str) -> None:
         office.close_months("2020-04", "2020-05")
         _decide_exceptions(office, edited)
         _import_june(office, ids)
+        _count_drawer(office)
         _enqueue_account(office, ids)
 
 
@@ -94,6 +97,15 @@ def _import_june(office: Office, ids: dict[str, str]) -> None:
     office.publish(invalid)
     office.set_types(ChargeType.COPAY)
     office.publish(saved_payment(payment_id="not-sent", charge_type="Wellness", **paid("7.00", JUNE), **ids))
+
+
+def _count_drawer(office: Office) -> None:
+    """Count a drawer of the June payments, close it, and open the one of the next shift."""
+    opened = drawers.open_drawer(office.tx, Opening(CLINIC, office.company_id, date(2020, 6, 2)), office.now, BILLER)
+    counted = DrawerCount(CashCount(bills_20=1), {Method.CHECK: dollars("2.00")}, "wrong change")
+    drawers.count(office.tx, opened.drawer.id, counted, Stamp(office.now, "user:desk"))
+    drawers.close(office.tx, opened.drawer.id, Stamp(office.now, BILLER))
+    drawers.open_drawer(office.tx, Opening(CLINIC, office.company_id), office.now, "user:desk")
 
 
 def _enqueue_account(office: Office, ids: dict[str, str]) -> None:

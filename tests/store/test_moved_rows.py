@@ -1,11 +1,14 @@
 """After a company has left, PostgreSQL refuses every change of the company's rows."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from payments.core.month import Month
-from payments.journeys import closing, company_export
+from payments.journeys import closing, company_export, drawers
+from payments.journeys.drawers import Opening
 from tests.builders.events import next_version, paid, saved_payment
 from tests.builders.office import BILLER, office_with_closed_april
 
@@ -30,6 +33,18 @@ CHANGE_STATEMENTS = {
     "new link": """
         INSERT INTO entry_links (company_id, entry_ref, line_ref, linked_at, linked_by)
         SELECT company_id, id, line_ref, '2020-06-10', 'user:biller' FROM entries LIMIT 1""",
+    "new drawer": """
+        INSERT INTO drawers (company_id, clinic_id, day, shift, starting_cash, opened_at, opened_by)
+        VALUES ('company', 'other', '2020-06-12', 1, 0, '2020-06-12', 'user:desk')""",
+    "drawer": "UPDATE drawers SET locked_at = '2020-06-12', locked_by = 'user:desk'",
+    "new payment of a drawer": """
+        INSERT INTO drawer_lines (company_id, drawer_ref, line_ref, method, clinic_id, amount, patient_id,
+            transaction_date, was_taken_before)
+        SELECT 'company', drawers.id, lines.id, 'Cash', 'clinic', 1, 'patient', '2020-06-10', false
+        FROM drawers, lines LIMIT 1""",
+    "new count": """
+        INSERT INTO drawer_counts (company_id, drawer_ref, cash, others, reason, counted_at, counted_by)
+        SELECT company_id, id, '{}', '{}', '', '2020-06-12', 'user:desk' FROM drawers""",
     "settings of a clinic": """
         INSERT INTO settings_changes (company_id, clinic_id, since, integration, charge_types, set_by)
         VALUES ('company', 'clinic', '2020-06-10', false, '{}', 'user:admin')""",
@@ -44,6 +59,7 @@ CHANGE_STATEMENTS = {
 def test_change_is_refused_after_the_company_has_left(tx, change):
     office = office_with_closed_april(tx, APRIL_PAYMENT)
     office.publish(next_version(APRIL_PAYMENT, amount_due="30.00", amount_paid="30.00"))
+    drawers.open_drawer(tx, Opening("clinic", day=date(2020, 6, 11)), office.now, BILLER)
     closing.schedule(tx, "company", Month.parse("2020-05"), office.now, BILLER)
     with tx.begin_nested() as savepoint:
         assert tx.execute(text(CHANGE_STATEMENTS[change])).rowcount == 1

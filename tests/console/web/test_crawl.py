@@ -18,6 +18,7 @@ from payments.access.authentication import NewPassword
 from payments.access.rights import Right, Role, User
 from payments.contract.event import Method
 from payments.contract.money import dollars
+from payments.core.drawer import CashCount, DrawerCount
 from payments.core.finding import FindingReason
 from payments.core.month import Month
 from payments.core.scope import Scope
@@ -26,12 +27,14 @@ from payments.journeys import (
     closing,
     confirming,
     distributing,
+    drawers,
     manual_entries,
     reporting,
     requeue_runs,
 )
 from payments.journeys.confirming import NamedClinic
 from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
+from payments.journeys.drawers import Opening, Stamp
 from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget
 from payments.journeys.reporting import ExceptionFilter
 from payments.journeys.requeueing import FeedFilter
@@ -134,6 +137,16 @@ def add_manual_entries(database: Database) -> None:
             manual_entries.post(tx, EntryRequest(f"seed-{number}", draft, target), now, "user:billing")
 
 
+def add_drawers(database: Database) -> None:
+    """Count several drawers, each with a reason, so that billers can close them."""
+    now = datetime.now(UTC)
+    with transaction(database) as tx:
+        for _ in range(3):
+            opened = drawers.open_drawer(tx, Opening("north", COMPANY), now, "user:desk")
+            counted = DrawerCount(CashCount(bills_20=1), {}, "the rest is in the safe")
+            drawers.count(tx, opened.drawer.id, counted, Stamp(now, "user:desk"))
+
+
 def add_users(database: Database) -> None:
     with transaction(database) as tx:
         for user in USERS:
@@ -152,6 +165,7 @@ def site(
         with open_as_owner(app) as database:
             fill_ledger(database)
             add_manual_entries(database)
+            add_drawers(database)
             add_users(database)
         yield app
         app.state.console.database.dispose()

@@ -44,7 +44,12 @@ REQUIRED = {
         GET /api/notes | POST /api/notes | POST /notes
         GET /exceptions/{exception_id} | POST /exceptions/{exception_id}/note
         GET /api/entries | GET /api/entries/{entry_id} | GET /entries/{entry_id}
+        GET /drawers | GET /drawers/{drawer_id} | GET /api/drawers | GET /api/drawers/{drawer_id}
     """,
+    Right.COUNT_DRAWERS: """
+        POST /drawers | POST /drawers/{drawer_id}/count | POST /api/drawers | POST /api/drawers/{drawer_id}/count
+    """,
+    Right.CLOSE_DRAWERS: "POST /drawers/{drawer_id}/close | POST /api/drawers/{drawer_id}/close",
     Right.POST_ENTRIES: """
         POST /api/entries | POST /api/entries/{entry_id}/reverse
         POST /api/entries/{entry_id}/link | POST /api/entries/{entry_id}/unlink

@@ -15,6 +15,7 @@ from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_charge, saved_patient, saved_payment
 from tests.console.web.balancing_probes import add_log
+from tests.console.web.drawer_probes import CHECKS, add_drawer
 from tests.console.web.entry_probes import AMOUNT, add_entry
 from tests.console.web.exception_probes import add_note
 from tests.console.web.list_probes import add_views
@@ -40,6 +41,7 @@ FOREIGN_TEXTS = (
     "67.31",
     "88.53",
     AMOUNT,
+    CHECKS,
 )
 TEXTS_IN_REQUESTS = {
     *FOREIGN_TEXTS[:3],
@@ -62,7 +64,7 @@ REQUESTS_WITHOUT_PAYMENT_DATA = {
 
 
 class ForeignIds(NamedTuple):
-    """Row ids of the other company: an exception, requeue runs, dead letters, and a manual entry.
+    """Row ids of the other company: an exception, requeue runs, dead letters, a manual entry and a drawer.
 
     The first run selects payments without a company. The last run selects payments of the other company.
     """
@@ -71,6 +73,7 @@ class ForeignIds(NamedTuple):
     runs: list[int]
     dead_letters: list[int]
     entry: int
+    drawer: int
 
 
 def publish_events(ledger: ClinicLedger, clinic: str, *events: Any, company: str) -> None:
@@ -118,6 +121,7 @@ def _add_work(database: Database, now: datetime) -> None:
     with transaction(database) as tx:
         add_note(tx, FOREIGN, now)
         add_entry(tx, FOREIGN, FOREIGN_CLINIC, now)
+        add_drawer(tx, FOREIGN, FOREIGN_CLINIC, now)
         for scope in (Scope(frozenset()), Scope.of_companies(FOREIGN)):
             chosen = FeedFilter(reason="invalid_event", find=FOREIGN_PATIENT, scope=scope)
             requeue_runs.start_run(tx, chosen, now, f"user:{FOREIGN_USER}")
