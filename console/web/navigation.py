@@ -47,7 +47,7 @@ SECTIONS = (
         "Front desk",
         (
             Item("Payments of the day", "/today", "calendar"),
-            Item("Drawers", "/drawers", "list-check"),
+            Item("Drawers", "/drawers", "cash-register"),
             Item("Payment preview", "/will-it-flow", "route"),
             Item("Patient balance", "/patient", "user"),
         ),
