@@ -513,6 +513,46 @@ drawer_counts = Table(
     Index("drawer_counts_of_drawer", "company_id", "drawer_ref"),
 )
 
+# Deposits at the bank (rule D11). A reversal is a deposit that names the one that it reverses, with the opposite total.
+# Append-only.
+deposits = Table(
+    "deposits",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    _id(),
+    Column("clinic_id", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("bank_account", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("total", Sum, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("request_key", Text, nullable=False),
+    Column("request_hash", LargeBinary, nullable=False),  # of what was requested
+    Column("reversed_ref", BigInteger),  # of a reversal: the deposit that it reverses, and why
+    Column("reason", Text),
+    PrimaryKeyConstraint("company_id", "id"),
+    Index("deposits_by_request", "company_id", "request_key", unique=True),
+    Index("deposits_by_reversed", "company_id", "reversed_ref", unique=True),
+    Index("deposits_by_day", "company_id", "clinic_id", "day"),
+)
+
+# The entries on deposits. `turn` counts how often an entry was put on a deposit or taken off by a reversal: an odd turn
+# puts it on, an even one takes it off. So no two deposits hold the same entry. Append-only.
+deposit_items = Table(
+    "deposit_items",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    Column("deposit_ref", BigInteger, nullable=False),
+    Column("entry_ref", BigInteger, nullable=False),
+    Column("turn", Integer, nullable=False),
+    PrimaryKeyConstraint("company_id", "deposit_ref", "entry_ref"),
+    ForeignKeyConstraint(["company_id", "deposit_ref"], [deposits.c.company_id, deposits.c.id]),
+    ForeignKeyConstraint(["company_id", "entry_ref"], [entries.c.company_id, entries.c.id]),
+    Index("deposit_items_of_entry", "company_id", "entry_ref", "turn", unique=True),
+)
+
 # The timeline of payments: each attempt with its worker, duration and error, each requeue with its user.
 history = Table(
     "history",

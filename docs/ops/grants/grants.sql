@@ -28,7 +28,7 @@ GRANT USAGE ON SCHEMA public TO payments_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO payments_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO payments_app;
 REVOKE UPDATE, DELETE ON entries, manual_entries, allocations, history, audit, notes FROM payments_app;
-REVOKE UPDATE, DELETE ON drawer_lines, drawer_counts FROM payments_app;
+REVOKE UPDATE, DELETE ON drawer_lines, drawer_counts, deposits, deposit_items FROM payments_app;
 REVOKE UPDATE, DELETE ON lines_was, set_aside_was, findings_was, charges_was FROM payments_app;
 REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM payments_app;
 -- Partitions are accessed through the partitioned table and its grants only.

@@ -26,6 +26,7 @@ class AdvisoryLock(IntEnum):
     NIGHTLY_SNAPSHOT = 7_250_010
     MANUAL_ENTRY = 7_250_011  # per request key: the same request at the same time posts one entry
     DRAWER = 7_250_021  # per clinic: opening, locking and closing its drawers
+    DEPOSIT = 7_250_022  # per clinic: making and reversing its deposits
 
 
 def acquire(tx: Transaction, lock: AdvisoryLock) -> None:

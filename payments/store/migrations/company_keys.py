@@ -123,6 +123,8 @@ LATER_FOREIGN_KEYS = (
     ForeignKey("drawer_lines", "company_id, drawer_ref", "drawers (company_id, id)"),
     ForeignKey("drawer_lines", "company_id, line_ref", "lines (company_id, id)"),
     ForeignKey("drawer_counts", "company_id, drawer_ref", "drawers (company_id, id)"),
+    ForeignKey("deposit_items", "company_id, deposit_ref", "deposits (company_id, id)"),
+    ForeignKey("deposit_items", "company_id, entry_ref", "entries (company_id, id)"),
 )
 """Foreign keys that are newer than the keys by company, because their tables or columns are newer."""
 

@@ -25,6 +25,7 @@ _RIGHTS_BY_TABLE = {
     **dict.fromkeys(("daily_queues", "nightly_results", "import_tasks", "requeue_items"), _READ_RIGHTS),
     **dict.fromkeys(("allocations", "audit", "entries", "history", "manual_entries"), _ADD_RIGHTS),
     **dict.fromkeys(("notes", "settings_changes", "drawer_lines", "drawer_counts"), _ADD_RIGHTS),
+    **dict.fromkeys(("deposits", "deposit_items"), _ADD_RIGHTS),
     **dict.fromkeys(("lines_was", "set_aside_was", "findings_was", "charges_was", "account_marks"), _ADD_RIGHTS),
     **dict.fromkeys(("companies", "clinics", "company_months", "lines", "set_aside", "findings"), _CHANGE_RIGHTS),
     **dict.fromkeys(("patients", "charges", "entry_links", "drawers", "requeue_runs", "users"), _CHANGE_RIGHTS),

@@ -11,6 +11,7 @@ from payments.store.tables import (
     companies,
     company_months,
     dead_letters,
+    deposits,
     drawers,
     entries,
     findings,
@@ -47,6 +48,8 @@ _TABLE_BY_REFERENCE = {
     "reverses": entries.name,
     "entry_ref": entries.name,
     "drawer_ref": drawers.name,
+    "deposit_ref": deposits.name,
+    "reversed_ref": deposits.name,
 }
 _TABLE_BY_VERSIONS_TABLE = {versions_table(table.name): table.name for table in VERSIONED}
 
