@@ -28,6 +28,7 @@ def describe_error(error: BaseException) -> str | None:
     from payments.core.ambiguity import AmbiguousIdError
     from payments.core.company_move import MoveError
     from payments.core.conflict import ChangedMeanwhileError
+    from payments.core.deposit import DepositError
     from payments.core.drawer import DrawerError
     from payments.core.finding import DecisionError
     from payments.core.manual_entry import EntryError
@@ -41,7 +42,7 @@ def describe_error(error: BaseException) -> str | None:
     from payments.store.db.connection import UnsuitableDatabaseError
 
     refused = (MoreThanConfirmedError, ChangedMeanwhileError, ClinicOfOtherCompanyError, ConfirmationError, NoteError)
-    undecided = (DecisionError, DrawerError, EntryError, ClosingError, MoveError)
+    undecided = (DecisionError, DepositError, DrawerError, EntryError, ClosingError, MoveError)
     usage_errors = (*refused, *undecided, TimezoneError, UnknownNameError, UserError)
     engine_errors = (SettingsError, NotRunningError, FeedError, UnsuitableDatabaseError)
     anticipated = (CommandError, InvalidExportError, *engine_errors, *usage_errors)

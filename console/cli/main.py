@@ -17,6 +17,7 @@ from console.cli import (
     balancing,
     company,
     demo,
+    deposits,
     drawers,
     emr,
     entries,
@@ -136,6 +137,13 @@ app.add_typer(
     rich_help_panel=_CHANGE,
     help="Open, count and close the cash drawers of clinics.",
     epilog="Example: payments drawers list --clinic north",
+)
+app.add_typer(
+    deposits.app,
+    name="deposits",
+    rich_help_panel=_CHANGE,
+    help="Make and reverse deposits at the bank.",
+    epilog="Example: payments deposits undeposited --clinic north --method Check",
 )
 app.add_typer(
     months.app,

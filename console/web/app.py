@@ -17,6 +17,7 @@ from console.web.pages import (
     account,
     api,
     api_balancing,
+    api_deposits,
     api_drawers,
     api_entries,
     api_exceptions,
@@ -32,6 +33,7 @@ from console.web.pages import (
     clinics,
     company,
     deposit_slip,
+    deposits,
     drawers,
     emr_logs,
     exception,
@@ -70,7 +72,8 @@ PAGES = (
     *(balancing, months, clinics, timeline, company, deposit_slip, saved_views, unconfirmed, user_list, users),
     *(audit, login, own_account, health, help_page, operations),
     *(api, api_entries, api_exceptions, api_front_desk, api_overview, api_requeue),
-    *(trends, search, api_search, not_in_billing, manual_entries, drawers, api_drawers),
+    *(trends, search, api_search, not_in_billing, manual_entries, drawers, api_drawers, deposits),
+    api_deposits,
     *(balancing_export, emr_logs, api_balancing, today, will_it_flow, patient, refused_event, api_refused_event),
 )
 _POOL_SIZE = 8

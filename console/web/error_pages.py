@@ -24,6 +24,7 @@ from payments.access.authentication import UserError
 from payments.core.ambiguity import AmbiguousIdError
 from payments.core.company_move import MoveError
 from payments.core.conflict import ChangedMeanwhileError
+from payments.core.deposit import DepositError
 from payments.core.drawer import DrawerError
 from payments.core.finding import DecisionError
 from payments.core.manual_entry import EntryError
@@ -48,6 +49,7 @@ SECURITY_HEADERS = {
 _NEXT_STEP_BY_CONFLICT: dict[type[Exception], str] = {
     AmbiguousIdError: "Choose one of the companies in the form, or add the parameter company to the address.",
     DecisionError: "Reload Billing Exceptions, check the exception and try again.",
+    DepositError: "Go back, reload the entries to deposit and try again.",
     DrawerError: "Reload the drawer, correct the entry and try again.",
     EntryError: "Go back, correct the entry and try again.",
     ChangedMeanwhileError: "Reload the page and try again.",

@@ -42,6 +42,8 @@ _BADGE_CLASSES = {
     "of_day": "calm",
     "late": "wait",
     "change": "wait",
+    "payment": "calm",
+    "correction": "wait",
     "failed": "bad",
 }
 _STATE_WORDS = {each.value: each.words for each in FindingStatus} | {

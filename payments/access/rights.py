@@ -15,6 +15,7 @@ class Right(StrEnum):
     POST_ENTRIES = "post_entries"
     COUNT_DRAWERS = "count_drawers"
     CLOSE_DRAWERS = "close_drawers"
+    MAKE_DEPOSITS = "make_deposits"
     CONFIGURE = "configure"
     EXPORT = "export"
     OPERATE = "operate"
@@ -33,6 +34,7 @@ _RIGHT_PHRASES = {
     Right.POST_ENTRIES: "make, link and reverse manual entries",
     Right.COUNT_DRAWERS: "open and count drawers",
     Right.CLOSE_DRAWERS: "close drawers that another person has counted",
+    Right.MAKE_DEPOSITS: "make and reverse deposits",
     Right.CONFIGURE: "change clinic and company settings",
     Right.EXPORT: "export reports",
     Right.OPERATE: "view running tasks in Flower",
@@ -59,7 +61,7 @@ _ROLE_SUMMARIES = {
     Role.FRONT_OFFICE: "The front desk sees payments and reports, and opens and counts drawers.",
     Role.BILLING: (
         "Billers see payments and reports, requeue payments, decide exceptions, make manual entries, close drawers and "
-        "months, and export reports."
+        "months, make deposits and export reports."
     ),
     Role.SUPPORT: "Support sees payments and reports, requeues payments and changes clinic settings.",
     Role.OPERATOR: "Operators see payments and reports, requeue payments and view running tasks in Flower.",
@@ -70,7 +72,10 @@ _ROLE_SUMMARIES = {
 RIGHTS_BY_ROLE: dict[Role, frozenset[Right]] = {
     Role.FRONT_OFFICE: frozenset({Right.VIEW, Right.COUNT_DRAWERS}),
     Role.BILLING: frozenset(
-        {Right.VIEW, Right.REQUEUE, Right.EDIT, Right.POST_ENTRIES, Right.CLOSE_DRAWERS, Right.EXPORT}
+        {
+            *(Right.VIEW, Right.REQUEUE, Right.EDIT, Right.POST_ENTRIES, Right.EXPORT),
+            *(Right.CLOSE_DRAWERS, Right.MAKE_DEPOSITS),
+        }
     ),
     Role.SUPPORT: frozenset({Right.VIEW, Right.REQUEUE, Right.CONFIGURE}),
     Role.OPERATOR: frozenset({Right.VIEW, Right.REQUEUE, Right.OPERATE}),
