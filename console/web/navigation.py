@@ -58,7 +58,7 @@ SECTIONS = (
             Item("Claims Feed", "/claims-feed", "stack-2", also=("/timeline", "/refused-events")),
             Item("Billing Exceptions", "/exceptions", "alert-triangle"),
             Item("Patient Payment Log", "/payment-log", "receipt", also=("/deposit-slip", "/entries", "/entries/new")),
-            Item("Deposits", "/deposits", "download", also=("/deposits/new",)),
+            Item("Deposits", "/deposits", "building-bank", also=("/deposits/new",)),
             Item("Accounts", "/account", "wallet"),
             Item("Payment Balancing", "/balancing", "scale"),
             Item("Trends", "/trends", "activity"),

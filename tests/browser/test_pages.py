@@ -43,6 +43,8 @@ PAGES = {
     "deposit-slip": "/deposit-slip?clinic=clinic-003&day=2026-09-08",
     "account": "/account?patient=clinic-001-s7-p528484",
     "account-search": "/account",
+    "deposits": "/deposits",
+    "deposit-new": "/deposits/new?clinic=clinic-003&method=Check&since=2026-09-07&until=2026-09-14",
     "drawers": "/drawers",
     "drawer": "/drawers/1",
     "manual-entry-new": "/entries/new?patient=clinic-001-s7-p528484",

@@ -4,9 +4,11 @@ from datetime import date, timedelta
 
 from payments.contract.event import ChargeType, Event, Method
 from payments.contract.money import dollars
+from payments.core.deposit import DepositDraft
 from payments.core.drawer import CashCount, DrawerCount
-from payments.core.scope import EVERYTHING
-from payments.journeys import adjusting, configuring, drawers, linking, manual_entries, noting, undoing
+from payments.core.scope import EVERYTHING, Scope
+from payments.journeys import adjusting, configuring, deposits, drawers, linking, manual_entries, noting, undoing
+from payments.journeys.deposits import UndepositedFilter, Undoing
 from payments.journeys.drawers import Opening, Stamp
 from payments.journeys.linking import LinkRequest, UnlinkRequest
 from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget, ReversalRequest
@@ -37,6 +39,7 @@ def add_company_with_every_row(database: Database, company_id: str) -> None:
         _decide_exceptions(office, edited)
         _import_june(office, ids)
         _count_drawer(office)
+        _deposit_cash(office)
         _enqueue_account(office, ids)
 
 
@@ -97,6 +100,17 @@ def _import_june(office: Office, ids: dict[str, str]) -> None:
     office.publish(invalid)
     office.set_types(ChargeType.COPAY)
     office.publish(saved_payment(payment_id="not-sent", charge_type="Wellness", **paid("7.00", JUNE), **ids))
+
+
+def _deposit_cash(office: Office) -> None:
+    """Make a deposit, reverse it, and deposit one of its entries again."""
+    scope = Scope.of_companies(office.company_id)
+    cash = deposits.list_undeposited(office.tx, UndepositedFilter(method=Method.CASH, scope=scope), 500)
+    chosen = tuple(each.id for each in cash if each.amount > 0)
+    draft = DepositDraft("first", CLINIC, Method.CASH, "First Bank 1234", chosen, company_id=office.company_id)
+    made = deposits.make(office.tx, draft, office.now, BILLER)
+    deposits.reverse(office.tx, Undoing(made.deposit.id, "another bank"), office.now, BILLER)
+    deposits.make(office.tx, draft._replace(key="second", entries=chosen[:1]), office.now, BILLER)
 
 
 def _count_drawer(office: Office) -> None:

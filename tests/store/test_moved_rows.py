@@ -45,6 +45,13 @@ CHANGE_STATEMENTS = {
     "new count": """
         INSERT INTO drawer_counts (company_id, drawer_ref, cash, others, reason, counted_at, counted_by)
         SELECT company_id, id, '{}', '{}', '', '2020-06-12', 'user:desk' FROM drawers""",
+    "new deposit": """
+        INSERT INTO deposits (company_id, clinic_id, method, bank_account, day, total, count, made_at, made_by,
+            request_key, request_hash)
+        VALUES ('company', 'clinic', 'Cash', 'bank', '2020-06-10', 1, 1, '2020-06-10', 'user:biller', 'second', '')""",
+    "new entry of a deposit": """
+        INSERT INTO deposit_items (company_id, deposit_ref, entry_ref, turn)
+        SELECT 'company', deposits.id, entries.id, 1 FROM deposits, entries LIMIT 1""",
     "settings of a clinic": """
         INSERT INTO settings_changes (company_id, clinic_id, since, integration, charge_types, set_by)
         VALUES ('company', 'clinic', '2020-06-10', false, '{}', 'user:admin')""",
@@ -60,6 +67,7 @@ def test_change_is_refused_after_the_company_has_left(tx, change):
     office = office_with_closed_april(tx, APRIL_PAYMENT)
     office.publish(next_version(APRIL_PAYMENT, amount_due="30.00", amount_paid="30.00"))
     drawers.open_drawer(tx, Opening("clinic", day=date(2020, 6, 11)), office.now, BILLER)
+    tx.execute(text(CHANGE_STATEMENTS["new deposit"].replace("second", "first")))
     closing.schedule(tx, "company", Month.parse("2020-05"), office.now, BILLER)
     with tx.begin_nested() as savepoint:
         assert tx.execute(text(CHANGE_STATEMENTS[change])).rowcount == 1

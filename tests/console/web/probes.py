@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.console.web.balancing_probes import balancing_probes
 from tests.console.web.conftest import PASSWORD
+from tests.console.web.deposit_probes import deposit_probes
 from tests.console.web.drawer_probes import drawer_probes
 from tests.console.web.entry_probes import entry_probes
 from tests.console.web.exception_probes import exception_probes
@@ -44,6 +45,7 @@ def probes(ids: ForeignIds) -> dict[str, list[dict[str, Any]]]:
     )
     changes |= entry_probes(ids.entry, ids.exception, FOREIGN_KEY, (FOREIGN, FOREIGN_CLINIC))
     changes |= drawer_probes(ids.drawer, (FOREIGN, FOREIGN_CLINIC))
+    changes |= deposit_probes(ids.deposit, ids.entry, (FOREIGN, FOREIGN_CLINIC))
     own_runs = [{"run_id": each} for each in ids.runs]
     events = [{"event_id": each} for each in ids.dead_letters]
     paths = ("refused-events/{event_id}", "refused-events/{event_id}/file", "api/refused-events/{event_id}")

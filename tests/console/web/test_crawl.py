@@ -18,6 +18,7 @@ from payments.access.authentication import NewPassword
 from payments.access.rights import Right, Role, User
 from payments.contract.event import Method
 from payments.contract.money import dollars
+from payments.core.deposit import DepositDraft
 from payments.core.drawer import CashCount, DrawerCount
 from payments.core.finding import FindingReason
 from payments.core.month import Month
@@ -26,6 +27,7 @@ from payments.journeys import (
     adjusting,
     closing,
     confirming,
+    deposits,
     distributing,
     drawers,
     manual_entries,
@@ -33,6 +35,7 @@ from payments.journeys import (
     requeue_runs,
 )
 from payments.journeys.confirming import NamedClinic
+from payments.journeys.deposits import UndepositedFilter, Undoing
 from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
 from payments.journeys.drawers import Opening, Stamp
 from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget
@@ -147,6 +150,20 @@ def add_drawers(database: Database) -> None:
             drawers.count(tx, opened.drawer.id, counted, Stamp(now, "user:desk"))
 
 
+def add_deposits(database: Database) -> None:
+    """Make a deposit and reverse it, make another, and post a manual entry to deposit."""
+    now = datetime.now(UTC)
+    north = Scope.of_clinic(COMPANY, "north")
+    with transaction(database) as tx:
+        found = deposits.list_undeposited(tx, UndepositedFilter(scope=north, method=Method.CASH), 10)
+        money = [each.id for each in found if each.amount > 0]
+        for number, entries in enumerate((money[:1], money[1:2])):
+            draft = DepositDraft(f"seed-{number}", "north", Method.CASH, "First Bank 1234", tuple(entries))
+            slip = deposits.make(tx, draft._replace(company_id=COMPANY), now, "user:billing")
+            if not number:
+                deposits.reverse(tx, Undoing(slip.deposit.id, "another bank"), now, "user:billing")
+
+
 def add_users(database: Database) -> None:
     with transaction(database) as tx:
         for user in USERS:
@@ -166,6 +183,7 @@ def site(
             fill_ledger(database)
             add_manual_entries(database)
             add_drawers(database)
+            add_deposits(database)
             add_users(database)
         yield app
         app.state.console.database.dispose()

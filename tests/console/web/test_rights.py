@@ -44,10 +44,16 @@ REQUIRED = {
         GET /api/notes | POST /api/notes | POST /notes
         GET /exceptions/{exception_id} | POST /exceptions/{exception_id}/note
         GET /api/entries | GET /api/entries/{entry_id} | GET /entries/{entry_id}
+        GET /deposits | GET /deposits/{deposit_id} | GET /api/deposits | GET /api/deposits/{deposit_id}
+        GET /api/undeposited
         GET /drawers | GET /drawers/{drawer_id} | GET /api/drawers | GET /api/drawers/{drawer_id}
     """,
     Right.COUNT_DRAWERS: """
         POST /drawers | POST /drawers/{drawer_id}/count | POST /api/drawers | POST /api/drawers/{drawer_id}/count
+    """,
+    Right.MAKE_DEPOSITS: """
+        GET /deposits/new | POST /deposits | POST /deposits/{deposit_id}/reverse
+        POST /api/deposits | POST /api/deposits/{deposit_id}/reverse
     """,
     Right.CLOSE_DRAWERS: "POST /drawers/{drawer_id}/close | POST /api/drawers/{drawer_id}/close",
     Right.POST_ENTRIES: """

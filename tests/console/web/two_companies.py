@@ -15,6 +15,7 @@ from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_charge, saved_patient, saved_payment
 from tests.console.web.balancing_probes import add_log
+from tests.console.web.deposit_probes import add_deposit
 from tests.console.web.drawer_probes import CHECKS, add_drawer
 from tests.console.web.entry_probes import AMOUNT, add_entry
 from tests.console.web.exception_probes import add_note
@@ -64,7 +65,7 @@ REQUESTS_WITHOUT_PAYMENT_DATA = {
 
 
 class ForeignIds(NamedTuple):
-    """Row ids of the other company: an exception, requeue runs, dead letters, a manual entry and a drawer.
+    """Row ids of the other company: an exception, requeue runs, dead letters, a manual entry, a drawer and a deposit.
 
     The first run selects payments without a company. The last run selects payments of the other company.
     """
@@ -74,6 +75,7 @@ class ForeignIds(NamedTuple):
     dead_letters: list[int]
     entry: int
     drawer: int
+    deposit: int
 
 
 def publish_events(ledger: ClinicLedger, clinic: str, *events: Any, company: str) -> None:
@@ -122,6 +124,7 @@ def _add_work(database: Database, now: datetime) -> None:
         add_note(tx, FOREIGN, now)
         add_entry(tx, FOREIGN, FOREIGN_CLINIC, now)
         add_drawer(tx, FOREIGN, FOREIGN_CLINIC, now)
+        add_deposit(tx, FOREIGN, FOREIGN_CLINIC, now)
         for scope in (Scope(frozenset()), Scope.of_companies(FOREIGN)):
             chosen = FeedFilter(reason="invalid_event", find=FOREIGN_PATIENT, scope=scope)
             requeue_runs.start_run(tx, chosen, now, f"user:{FOREIGN_USER}")

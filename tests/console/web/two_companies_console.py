@@ -79,8 +79,9 @@ def foreign_ids(database: Database) -> ForeignIds:
         dead_letters = list(tx.execute(text("SELECT id FROM set_aside ORDER BY id")).scalars())
         entry = tx.execute(text("SELECT min(entry_ref) FROM manual_entries")).scalar_one()
         drawer = tx.execute(text("SELECT min(id) FROM drawers")).scalar_one()
+        deposit = tx.execute(text("SELECT min(id) FROM deposits")).scalar_one()
     assert len(dead_letters) == 4
-    return ForeignIds(exception, runs, dead_letters, entry, drawer)
+    return ForeignIds(exception, runs, dead_letters, entry, drawer, deposit)
 
 
 def send_request(browser: Browser, endpoint: str, fields: dict[str, Any], ids: ForeignIds) -> Response:
