@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from payments.core.scope import Scope
     from payments.journeys.drawers import DrawerFilter, DrawerLine, DrawerSummary
 
+KIND_WORDS = {"of_day": "of the day", "late": "of an earlier day", "change": "change"}
+"""By code, why a payment is in a drawer."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DrawersParameters:
@@ -89,7 +92,7 @@ DRAWER_PAYMENTS = Report(
         Column("reference", "Check number"),
         Column("charge_type", "Charge type", from_width=120),
         Column("transaction_date", "Transaction date", ColumnKind.DATE),
-        Column("kind", "Kind"),
+        Column("kind", "Kind", text=lambda record: KIND_WORDS[str(record["kind"])]),
         Column("amount", "Amount", ColumnKind.MONEY),
     ),
     table=("payment", "patient", "method", "reference", "charge_type", "transaction_date", "kind", "amount"),

@@ -9,6 +9,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+from console.reports.drawers import KIND_WORDS
 from console.reports.health import format_seconds
 from payments import posted_wording, wording
 from payments.contract.money import ZERO, Money
@@ -46,13 +47,15 @@ _BADGE_CLASSES = {
     "correction": "wait",
     "failed": "bad",
 }
-_STATE_WORDS = {each.value: each.words for each in FindingStatus} | {
-    "stopped": "cancelled",
-    "check": "needs attention",
-    "front-office": "front office",
-    "of_day": "of the day",
-    "late": "of an earlier day",
-}
+_STATE_WORDS = (
+    {each.value: each.words for each in FindingStatus}
+    | KIND_WORDS
+    | {
+        "stopped": "cancelled",
+        "check": "needs attention",
+        "front-office": "front office",
+    }
+)
 _HYPHENATED = re.compile(r"(?<![^\s(;])(?=\S*\d)(?=\S*-)[\w$,./-]{2,16}(?=[\s)&<;:,.!?]|$)")
 """A short word with a hyphen and a digit: a date, an amount or an id."""
 _NO_VALUE = Markup('<span class="none">&ndash;</span>')

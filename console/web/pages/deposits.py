@@ -15,12 +15,14 @@ from console.reports.deposits import (
     deposit_records,
     entry_records,
 )
+from console.reports.papers import deposit_paper
 from console.web import deposit_actions
 from console.web.auth import Depositor, Viewer
 from console.web.deposit_schemas import DepositFields, GivenReason
 from console.web.filters import Day, PageQuery, ReportQuery, RowId, Text, report_query
 from console.web.large_forms import LargeFormRoute
 from console.web.pages.choices import list_offered_ids
+from console.web.pdf_files import printed_by, send_pdf
 from payments.contract.event import Method
 from payments.contract.money import total
 from payments.core.deposit import ENTRIES_MAX
@@ -128,6 +130,15 @@ def show(deposit_id: RowId, context: Viewer) -> Response:
         today=context.today_in(context.user.scope.narrowed_to_company(slip.deposit.company_id)),
         printed_at=context.now,
     )
+
+
+@router.get("/deposits/{deposit_id}/pdf")
+def show_pdf(deposit_id: RowId, context: Viewer) -> Response:
+    """Send the slip of a deposit as a PDF file, to print."""
+    with context.transaction() as tx:
+        slip = deposit_actions.visible_slip(tx, context, deposit_id)
+        context.audit(tx, "printed deposit", f"deposit {deposit_id}", "PDF", slip.deposit.company_id)
+    return send_pdf(context, deposit_paper(slip, printed_by(context)))
 
 
 @router.post("/deposits/{deposit_id}/reverse")

@@ -14,11 +14,13 @@ from console.reports.drawers import (
     method_records,
     payment_records,
 )
+from console.reports.papers import drawer_paper
 from console.web import drawer_actions
 from console.web.auth import DrawerCloser, DrawerCounter, Viewer
 from console.web.drawer_schemas import CountFields, OpeningFields, field_of
 from console.web.filters import PageQuery, ReportQuery, RowId, report_query
 from console.web.pages.choices import list_offered_ids
+from console.web.pdf_files import printed_by, send_pdf
 from payments.contract.event import Method
 from payments.core.drawer import COUNTED_METHODS, DENOMINATIONS, DrawerState
 from payments.journeys import drawers
@@ -94,6 +96,15 @@ def show(drawer_id: RowId, context: Viewer) -> Response:
         may_close=_may_close(summary, context.user.audit_name) and context.may("close_drawers"),
         printed_at=context.now,
     )
+
+
+@router.get("/drawers/{drawer_id}/pdf")
+def show_pdf(drawer_id: RowId, context: Viewer) -> Response:
+    """Send the day sheet of a drawer as a PDF file, to print."""
+    with context.transaction() as tx:
+        sheet = drawer_actions.visible_sheet(tx, context, drawer_id)
+        context.audit(tx, "printed drawer", f"drawer {drawer_id}", "PDF", sheet.summary.drawer.company_id)
+    return send_pdf(context, drawer_paper(sheet, printed_by(context)))
 
 
 @router.post("/drawers/{drawer_id}/count")

@@ -38,4 +38,4 @@ def deposit_probes(deposit_id: int, entry_id: int, place: tuple[str, str]) -> di
     }
 
 
-_SHOWN = ("GET /deposits/{deposit_id}", "GET /api/deposits/{deposit_id}")
+_SHOWN = ("GET /deposits/{deposit_id}", "GET /deposits/{deposit_id}/pdf", "GET /api/deposits/{deposit_id}")

@@ -30,7 +30,10 @@ def drawer_probes(drawer_id: int, place: tuple[str, str]) -> dict[str, list[dict
     return {
         **dict.fromkeys(("GET /drawers", "GET /api/drawers"), lists),
         **dict.fromkeys(("POST /drawers", "POST /api/drawers"), opening),
-        **{key: [one] for key in ("GET /drawers/{drawer_id}", "GET /api/drawers/{drawer_id}")},
+        **{key: [one] for key in _SHOWN},
         **{key: [count] for key in ("POST /drawers/{drawer_id}/count", "POST /api/drawers/{drawer_id}/count")},
         **{key: [one] for key in ("POST /drawers/{drawer_id}/close", "POST /api/drawers/{drawer_id}/close")},
     }
+
+
+_SHOWN = ("GET /drawers/{drawer_id}", "GET /drawers/{drawer_id}/pdf", "GET /api/drawers/{drawer_id}")

@@ -67,6 +67,7 @@ def test_page_offers_the_entries_that_are_on_no_deposit(logged_in: LoggedIn, led
 
     assert "1000" in slip
     assert "Signature" in slip
+    assert billing.get(f"{made.headers['location']}/pdf").content.startswith(b"%PDF-")
     assert "Reverse deposit" in slip
     assert "Reverse deposit" not in logged_in("front-office").get(made.headers["location"]).text
     assert billing.get("/deposits/new", **offered).text.count('name="entry"') == 1

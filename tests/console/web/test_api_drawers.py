@@ -68,6 +68,8 @@ def test_page_of_a_drawer_shows_what_each_role_can_do(logged_in: LoggedIn, ledge
     assert "Close drawer" in billing.get(address).text
     assert "Close drawer" not in desk.get(address).text
     billing.post(f"{address}/close")
+    paper = billing.get(f"{address}/pdf")
+    assert (paper.headers["content-type"], paper.content[:5]) == ("application/pdf", b"%PDF-")
     page = desk.get(address).text
     assert "Save count" not in page
     assert "$20 bills" in page

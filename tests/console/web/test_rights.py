@@ -44,6 +44,7 @@ REQUIRED = {
         GET /api/notes | POST /api/notes | POST /notes
         GET /exceptions/{exception_id} | POST /exceptions/{exception_id}/note
         GET /api/entries | GET /api/entries/{entry_id} | GET /entries/{entry_id}
+        GET /drawers/{drawer_id}/pdf | GET /deposits/{deposit_id}/pdf
         GET /deposits | GET /deposits/{deposit_id} | GET /api/deposits | GET /api/deposits/{deposit_id}
         GET /api/undeposited
         GET /drawers | GET /drawers/{drawer_id} | GET /api/drawers | GET /api/drawers/{drawer_id}
