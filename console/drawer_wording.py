@@ -8,10 +8,10 @@ from payments.core.drawer import DrawerState
 
 if TYPE_CHECKING:
     from payments.contract.money import Money
-    from payments.journeys.drawers import DrawerSummary, Opened
+    from payments.journeys.drawers import DrawerSummary, OpeningResult
 
 
-def opened_message(opened: Opened) -> str:
+def opened_message(opened: OpeningResult) -> str:
     """Return the message for a drawer that was opened."""
     drawer = opened.drawer
     if opened.was_open_before:

@@ -91,18 +91,18 @@ def reverse(
     from payments.store.db.connection import transaction
 
     now, who = datetime.now(UTC), current_user()
-    undoing = deposits.Undoing(deposit_id, reason, day)
+    reversal = deposits.DepositReversal(deposit_id, reason, day)
     with open_database() as opened:
         if dry_run or must_ask(yes=yes):
             with transaction(opened) as tx:
-                expected = reversed_message(deposits.reverse(tx, undoing, now, who))
+                expected = reversed_message(deposits.reverse(tx, reversal, now, who))
                 tx.rollback()
             if dry_run:
                 print_line(f"Would be: {expected} Nothing was changed.")
                 return
             confirm(f"{expected} Reverse it?")
         with transaction(opened) as tx:
-            slip = deposits.reverse(tx, undoing, now, who)
+            slip = deposits.reverse(tx, reversal, now, who)
             _audit(tx, "reversed deposit", slip, f"{reversed_message(slip)} Reason: {reason.strip()}")
             print_line(reversed_message(slip))
 

@@ -61,7 +61,7 @@ def open_drawer(
     from console.drawer_wording import opened_message
     from payments.journeys import drawers
 
-    request = drawers.Opening(clinic, company, day, starting_cash)
+    request = drawers.OpeningRequest(clinic, company, day, starting_cash)
     with open_transaction() as tx:
         opened = drawers.open_drawer(tx, request, datetime.now(UTC), current_user())
         message = opened_message(opened)

@@ -5,7 +5,7 @@ from console.web.context import RequestContext
 from console.web.errors import PageError
 from payments.core.deposit import DepositDraft, DepositError
 from payments.journeys import deposits
-from payments.journeys.deposits import DepositSlip, Undoing
+from payments.journeys.deposits import DepositReversal, DepositSlip
 from payments.store.db.connection import Transaction
 
 
@@ -17,12 +17,12 @@ def make(context: RequestContext, draft: DepositDraft) -> DepositSlip:
     return slip
 
 
-def reverse(context: RequestContext, undoing: Undoing) -> DepositSlip:
+def reverse(context: RequestContext, reversal: DepositReversal) -> DepositSlip:
     """Reverse a deposit. Raises DepositError if refused, PageError (404) if the user cannot see the deposit."""
     with context.transaction() as tx:
-        visible_slip(tx, context, undoing.deposit_id)
-        slip = deposits.reverse(tx, undoing, context.now, context.user.audit_name, context.user.scope)
-        _audit(tx, context, "reversed deposit", slip, f"{reversed_message(slip)} Reason: {undoing.reason.strip()}")
+        visible_slip(tx, context, reversal.deposit_id)
+        slip = deposits.reverse(tx, reversal, context.now, context.user.audit_name, context.user.scope)
+        _audit(tx, context, "reversed deposit", slip, f"{reversed_message(slip)} Reason: {reversal.reason.strip()}")
     return slip
 
 

@@ -6,14 +6,14 @@ from console.web.drawer_schemas import OpeningFields
 from console.web.errors import PageError
 from payments.core.drawer import DrawerCount, DrawerError
 from payments.journeys import drawers
-from payments.journeys.drawers import DrawerSheet, DrawerSummary, Opened, Opening, Stamp, StoredDrawer
+from payments.journeys.drawers import DrawerSheet, DrawerSummary, OpeningRequest, OpeningResult, Stamp, StoredDrawer
 from payments.store.db.connection import Transaction
 
 
-def open_drawer(context: RequestContext, fields: OpeningFields) -> Opened:
+def open_drawer(context: RequestContext, fields: OpeningFields) -> OpeningResult:
     """Open a drawer. Raises DrawerError if a rule refuses it, or if the user cannot see the clinic."""
     with context.transaction() as tx:
-        request = Opening(fields.clinic, fields.company, fields.day, fields.starting_cash)
+        request = OpeningRequest(fields.clinic, fields.company, fields.day, fields.starting_cash)
         opened = drawers.open_drawer(tx, request, context.now, context.user.audit_name, context.user.scope)
         _audit(tx, context, "opened drawer", opened.drawer, opened_message(opened))
     return opened

@@ -47,7 +47,7 @@ class DepositSlip:
     was_made_before: bool = False
 
 
-class Undoing(NamedTuple):
+class DepositReversal(NamedTuple):
     """A request to reverse the deposit `deposit_id`, with the reason. The day of the reversal defaults to today."""
 
     deposit_id: int
@@ -79,16 +79,18 @@ def make(tx: Transaction, draft: DepositDraft, now: datetime, who: str, scope: S
     return show(tx, deposits.add(tx, new, draft.entries, amount), scope)
 
 
-def reverse(tx: Transaction, undoing: Undoing, now: datetime, who: str, scope: Scope = EVERYTHING) -> DepositSlip:
+def reverse(
+    tx: Transaction, reversal: DepositReversal, now: datetime, who: str, scope: Scope = EVERYTHING
+) -> DepositSlip:
     """Reverse a deposit: its entries are on no deposit again. Return the reversal. A second call changes nothing.
 
     Raises DepositError if the reason is blank, or if the deposit is itself a reversal.
     """
-    reason = undoing.reason.strip()
+    reason = reversal.reason.strip()
     if not 0 < len(reason) <= REASON_CHARACTERS_MAX:
         raise DepositError(f"a reversal needs a reason of up to {REASON_CHARACTERS_MAX} characters")
-    deposits.lock_clinic(tx, deposits.find(tx, undoing.deposit_id, scope).clinic)
-    deposit = deposits.find(tx, undoing.deposit_id, scope)
+    deposits.lock_clinic(tx, deposits.find(tx, reversal.deposit_id, scope).clinic)
+    deposit = deposits.find(tx, reversal.deposit_id, scope)
     if deposit.reversed_by is not None:
         before = show(tx, deposit.reversed_by, scope)
         return DepositSlip(before.deposit, before.entries, was_made_before=True)
@@ -97,7 +99,7 @@ def reverse(tx: Transaction, undoing: Undoing, now: datetime, who: str, scope: S
     if not company_moves.has_not_moved(tx, deposit.company_id):
         raise DepositError(f"company {deposit.company_id} has moved to another installation")
     today = clinics.local_date(tx, deposit.company_id, now)
-    day = undoing.day or today
+    day = reversal.day or today
     check_day(day, today)
     if day < deposit.day:
         raise DepositError(f"the day {day} is before the deposit of {deposit.day}")

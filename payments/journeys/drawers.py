@@ -36,7 +36,7 @@ DRAWERS_MAX = 500
 """The largest number of drawers that a list returns."""
 
 
-class Opening(NamedTuple):
+class OpeningRequest(NamedTuple):
     """A request to open a drawer. The company may be None if one company of the user has the clinic.
 
     `day` defaults to the current day. `starting_cash` is the cash in the drawer before the first payment, in dollars.
@@ -49,7 +49,7 @@ class Opening(NamedTuple):
     starting_cash: Money | None = None
 
 
-class Opened(NamedTuple):
+class OpeningResult(NamedTuple):
     """An open drawer. `was_open_before` is True if an earlier request opened it. Nothing was changed then."""
 
     drawer: StoredDrawer
@@ -104,7 +104,9 @@ class DrawerSheet:
         return total(line.amount for line in self.late)
 
 
-def open_drawer(tx: Transaction, request: Opening, now: datetime, who: str, scope: Scope = EVERYTHING) -> Opened:
+def open_drawer(
+    tx: Transaction, request: OpeningRequest, now: datetime, who: str, scope: Scope = EVERYTHING
+) -> OpeningResult:
     """Open a drawer for the next shift of a day. If the clinic has an open drawer of this day, return it.
 
     Raises DrawerError if the clinic has an open drawer of another day, or if a rule refuses the day or the cash.
@@ -116,13 +118,13 @@ def open_drawer(tx: Transaction, request: Opening, now: datetime, who: str, scop
     day = request.day or today
     if newest is not None and newest.locked_at is None:
         if newest.day == day:
-            return Opened(newest, was_open_before=True)
+            return OpeningResult(newest, was_open_before=True)
         raise DrawerError(f"drawer {newest.id} of {newest.day} is open; count it first")
     cash = request.starting_cash
     if cash is None:
         cash = newest.starting_cash if newest else ZERO
     check_opening(day, cash, today, newest.day if newest else None)
-    return Opened(drawers.add(tx, clinic, day, cash, Stamp(now, who)))
+    return OpeningResult(drawers.add(tx, clinic, day, cash, Stamp(now, who)))
 
 
 def count(
@@ -178,7 +180,7 @@ def list_drawers(tx: Transaction, chosen: DrawerFilter) -> list[DrawerSummary]:
     return [_summarize(each, sums.get(each.id, {}), counts.get(each.id, [])) for each in found]
 
 
-def _clinic(tx: Transaction, request: Opening, scope: Scope) -> ClinicKey:
+def _clinic(tx: Transaction, request: OpeningRequest, scope: Scope) -> ClinicKey:
     """Return the clinic of a request. Raises DrawerError if the scope has no such clinic, or several."""
     chosen = scope.narrowed_to_company(request.company_id).narrowed_to_clinic(request.clinic_id)
     found = clinics.list_keys(tx, chosen)

@@ -8,8 +8,8 @@ from payments.core.deposit import DepositDraft
 from payments.core.drawer import CashCount, DrawerCount
 from payments.core.scope import EVERYTHING, Scope
 from payments.journeys import adjusting, configuring, deposits, drawers, linking, manual_entries, noting, undoing
-from payments.journeys.deposits import UndepositedFilter, Undoing
-from payments.journeys.drawers import Opening, Stamp
+from payments.journeys.deposits import DepositReversal, UndepositedFilter
+from payments.journeys.drawers import OpeningRequest, Stamp
 from payments.journeys.linking import LinkRequest, UnlinkRequest
 from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget, ReversalRequest
 from payments.journeys.noting import NewNote, NoteSubject
@@ -109,17 +109,19 @@ def _deposit_cash(office: Office) -> None:
     chosen = tuple(each.id for each in cash if each.amount > 0)
     draft = DepositDraft("first", CLINIC, Method.CASH, "First Bank 1234", chosen, company_id=office.company_id)
     made = deposits.make(office.tx, draft, office.now, BILLER)
-    deposits.reverse(office.tx, Undoing(made.deposit.id, "another bank"), office.now, BILLER)
+    deposits.reverse(office.tx, DepositReversal(made.deposit.id, "another bank"), office.now, BILLER)
     deposits.make(office.tx, draft._replace(key="second", entries=chosen[:1]), office.now, BILLER)
 
 
 def _count_drawer(office: Office) -> None:
     """Count a drawer of the June payments, close it, and open the one of the next shift."""
-    opened = drawers.open_drawer(office.tx, Opening(CLINIC, office.company_id, date(2020, 6, 2)), office.now, BILLER)
+    opened = drawers.open_drawer(
+        office.tx, OpeningRequest(CLINIC, office.company_id, date(2020, 6, 2)), office.now, BILLER
+    )
     counted = DrawerCount(CashCount(bills_20=1), {Method.CHECK: dollars("2.00")}, "wrong change")
     drawers.count(office.tx, opened.drawer.id, counted, Stamp(office.now, "user:desk"))
     drawers.close(office.tx, opened.drawer.id, Stamp(office.now, BILLER))
-    drawers.open_drawer(office.tx, Opening(CLINIC, office.company_id), office.now, "user:desk")
+    drawers.open_drawer(office.tx, OpeningRequest(CLINIC, office.company_id), office.now, "user:desk")
 
 
 def _enqueue_account(office: Office, ids: dict[str, str]) -> None:

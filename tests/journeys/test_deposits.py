@@ -10,7 +10,7 @@ from payments.contract.money import total
 from payments.core.deposit import DepositDraft, DepositError, ItemKind
 from payments.core.scope import Scope
 from payments.journeys import deposits
-from payments.journeys.deposits import DepositFilter, DepositSlip, UndepositedFilter, Undoing
+from payments.journeys.deposits import DepositFilter, DepositReversal, DepositSlip, UndepositedFilter
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from tests.builders.events import deleted_payment, paid, saved_payment
@@ -89,8 +89,8 @@ def test_reversal_takes_the_entries_off_the_deposit(office: Office) -> None:
     entries = [each.id for each in undeposited(office)]
     slip = make(office, entries)
 
-    undone = deposits.reverse(office.tx, Undoing(slip.deposit.id, "wrong account"), office.now, BILLER)
-    again = deposits.reverse(office.tx, Undoing(slip.deposit.id, "wrong account"), office.now, BILLER)
+    undone = deposits.reverse(office.tx, DepositReversal(slip.deposit.id, "wrong account"), office.now, BILLER)
+    again = deposits.reverse(office.tx, DepositReversal(slip.deposit.id, "wrong account"), office.now, BILLER)
 
     assert (str(undone.deposit.total), undone.deposit.reverses) == ("-33.00", slip.deposit.id)
     assert total(each.amount for each in undone.entries) == undone.deposit.total
@@ -98,10 +98,10 @@ def test_reversal_takes_the_entries_off_the_deposit(office: Office) -> None:
     assert [each.id for each in undeposited(office)] == entries
     second = make(office, entries, key="two", bank_account="Second Bank")
     assert undeposited(office) == []
-    deposits.reverse(office.tx, Undoing(second.deposit.id, "again"), office.now, BILLER)
+    deposits.reverse(office.tx, DepositReversal(second.deposit.id, "again"), office.now, BILLER)
     assert [each.id for each in undeposited(office)] == entries
     with pytest.raises(DepositError, match="make another deposit instead"):
-        deposits.reverse(office.tx, Undoing(undone.deposit.id, "no"), office.now, BILLER)
+        deposits.reverse(office.tx, DepositReversal(undone.deposit.id, "no"), office.now, BILLER)
     listed = deposits.list_deposits(office.tx, DepositFilter(method="Check"))
     assert total(each.total for each in listed) == 0
     assert len(listed) == 4
@@ -121,11 +121,11 @@ def test_entry_of_another_method_or_clinic_is_refused(office: Office) -> None:
         make(office, checks, day=date(2020, 6, 3))
     slip = make(office, checks)
     with pytest.raises(DepositError, match="there is no deposit"):
-        deposits.reverse(office.tx, Undoing(slip.deposit.id, "r"), office.now, BILLER, other)
+        deposits.reverse(office.tx, DepositReversal(slip.deposit.id, "r"), office.now, BILLER, other)
     with pytest.raises(DepositError, match="needs a reason"):
-        deposits.reverse(office.tx, Undoing(slip.deposit.id, " "), office.now, BILLER)
+        deposits.reverse(office.tx, DepositReversal(slip.deposit.id, " "), office.now, BILLER)
     with pytest.raises(DepositError, match="is before the deposit"):
-        deposits.reverse(office.tx, Undoing(slip.deposit.id, "r", date(2020, 6, 1)), office.now, BILLER)
+        deposits.reverse(office.tx, DepositReversal(slip.deposit.id, "r", date(2020, 6, 1)), office.now, BILLER)
 
 
 @pytest.mark.parametrize("change", ["UPDATE deposits SET total = 0", "DELETE FROM deposit_items"])

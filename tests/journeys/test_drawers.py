@@ -10,7 +10,7 @@ from payments.contract.money import dollars
 from payments.core.drawer import CashCount, DrawerCount, DrawerError, DrawerState, LineKind
 from payments.core.scope import Scope
 from payments.journeys import drawers
-from payments.journeys.drawers import DrawerFilter, DrawerSheet, DrawerSummary, Opening, Stamp
+from payments.journeys.drawers import DrawerFilter, DrawerSheet, DrawerSummary, OpeningRequest, Stamp
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from tests.builders.events import deleted_payment, next_version, paid, saved_payment
@@ -34,7 +34,7 @@ def office(tx: Transaction) -> Office:
 
 def open_drawer(office: Office, starting: str | None = None) -> int:
     cash = None if starting is None else dollars(starting)
-    return drawers.open_drawer(office.tx, Opening("clinic", starting_cash=cash), office.now, ANN).drawer.id
+    return drawers.open_drawer(office.tx, OpeningRequest("clinic", starting_cash=cash), office.now, ANN).drawer.id
 
 
 def count(office: Office, drawer_id: int, cash: str, checks: str = "0.00", **more: str) -> DrawerSummary:
@@ -137,15 +137,17 @@ def test_what_arrives_after_the_count_falls_into_the_next_drawer(office: Office)
 
 
 def test_clinic_has_one_open_drawer(office: Office) -> None:
-    first = drawers.open_drawer(office.tx, Opening("clinic", starting_cash=dollars("100.00")), office.now, ANN)
-    again = drawers.open_drawer(office.tx, Opening("clinic"), office.now, BEN)
+    first = drawers.open_drawer(office.tx, OpeningRequest("clinic", starting_cash=dollars("100.00")), office.now, ANN)
+    again = drawers.open_drawer(office.tx, OpeningRequest("clinic"), office.now, BEN)
 
     assert (first.was_open_before, again.was_open_before, again.drawer) == (False, True, first.drawer)
     office.set_today(date(2020, 6, 2))
     with pytest.raises(DrawerError, match="is open; count it first"):
-        drawers.open_drawer(office.tx, Opening("clinic"), office.now, ANN)
+        drawers.open_drawer(office.tx, OpeningRequest("clinic"), office.now, ANN)
     count(office, first.drawer.id, "120.00", "30.00")
-    assert str(drawers.open_drawer(office.tx, Opening("clinic"), office.now, ANN).drawer.starting_cash) == "100.00"
+    assert (
+        str(drawers.open_drawer(office.tx, OpeningRequest("clinic"), office.now, ANN).drawer.starting_cash) == "100.00"
+    )
     listed = drawers.list_drawers(office.tx, DrawerFilter(since=date(2020, 6, 1)))
     assert [(str(each.drawer.day), each.state) for each in listed] == [
         (TUESDAY, DrawerState.OPEN),
@@ -161,9 +163,9 @@ def test_drawer_outside_the_scope_is_not_found(office: Office) -> None:
     with pytest.raises(DrawerError, match="there is no drawer"):
         drawers.close(office.tx, drawer_id, Stamp(office.now, BEN), other)
     with pytest.raises(DrawerError, match="there is no clinic"):
-        drawers.open_drawer(office.tx, Opening("clinic"), office.now, ANN, other)
+        drawers.open_drawer(office.tx, OpeningRequest("clinic"), office.now, ANN, other)
     with pytest.raises(DrawerError, match="there is no clinic nowhere"):
-        drawers.open_drawer(office.tx, Opening("nowhere"), office.now, ANN)
+        drawers.open_drawer(office.tx, OpeningRequest("nowhere"), office.now, ANN)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from payments.core.month import Month
 from payments.journeys import closing, company_export, drawers
-from payments.journeys.drawers import Opening
+from payments.journeys.drawers import OpeningRequest
 from tests.builders.events import next_version, paid, saved_payment
 from tests.builders.office import BILLER, office_with_closed_april
 
@@ -66,7 +66,7 @@ CHANGE_STATEMENTS = {
 def test_change_is_refused_after_the_company_has_left(tx, change):
     office = office_with_closed_april(tx, APRIL_PAYMENT)
     office.publish(next_version(APRIL_PAYMENT, amount_due="30.00", amount_paid="30.00"))
-    drawers.open_drawer(tx, Opening("clinic", day=date(2020, 6, 11)), office.now, BILLER)
+    drawers.open_drawer(tx, OpeningRequest("clinic", day=date(2020, 6, 11)), office.now, BILLER)
     tx.execute(text(CHANGE_STATEMENTS["new deposit"].replace("second", "first")))
     closing.schedule(tx, "company", Month.parse("2020-05"), office.now, BILLER)
     with tx.begin_nested() as savepoint:

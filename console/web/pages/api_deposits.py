@@ -23,7 +23,7 @@ from console.web.schemas import PROBLEMS, Rows, success_response
 from console.web.strictness import StrictBodyRoute
 from payments.core.deposit import ENTRIES_MAX
 from payments.journeys import deposits
-from payments.journeys.deposits import DepositSlip, Undoing
+from payments.journeys.deposits import DepositReversal, DepositSlip
 
 router = APIRouter(prefix="/api", responses=PROBLEMS, route_class=StrictBodyRoute)
 
@@ -72,7 +72,7 @@ def show(deposit_id: RowId, context: Viewer) -> Response:
 @router.post("/deposits/{deposit_id}/reverse", responses=success_response(DepositResult))
 def reverse(deposit_id: RowId, body: UndoingBody, context: Depositor) -> Response:
     """Reverse a deposit: its entries are on no deposit again. Returns the reversal. A second call changes nothing."""
-    return _json_slip(deposit_actions.reverse(context, Undoing(deposit_id, body.reason, body.day)))
+    return _json_slip(deposit_actions.reverse(context, DepositReversal(deposit_id, body.reason, body.day)))
 
 
 def _json_slip(slip: DepositSlip) -> Response:

@@ -28,7 +28,7 @@ from payments.contract.money import total
 from payments.core.deposit import ENTRIES_MAX
 from payments.journeys import deposits
 from payments.journeys.choosing import ScopeChoice
-from payments.journeys.deposits import FIRST_DAYS, UndepositedFilter, Undoing
+from payments.journeys.deposits import FIRST_DAYS, DepositReversal, UndepositedFilter
 
 router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 
@@ -144,5 +144,5 @@ def show_pdf(deposit_id: RowId, context: Viewer) -> Response:
 @router.post("/deposits/{deposit_id}/reverse")
 def reverse(deposit_id: RowId, form: Annotated[_UndoingForm, Form()], context: Depositor) -> Response:
     """Reverse a deposit."""
-    slip = deposit_actions.reverse(context, Undoing(deposit_id, form.reason, form.day))
+    slip = deposit_actions.reverse(context, DepositReversal(deposit_id, form.reason, form.day))
     return context.redirect(f"/deposits/{deposit_id}", reversed_message(slip))

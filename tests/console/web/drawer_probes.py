@@ -7,7 +7,7 @@ from payments.contract.event import Method
 from payments.contract.money import dollars
 from payments.core.drawer import CashCount, DrawerCount
 from payments.journeys import drawers
-from payments.journeys.drawers import Opening, Stamp
+from payments.journeys.drawers import OpeningRequest, Stamp
 from payments.store.db.connection import Transaction
 
 USER, REASON, CHECKS = "user:beta-desk", "beta-reason", "97.13"
@@ -15,7 +15,7 @@ USER, REASON, CHECKS = "user:beta-desk", "beta-reason", "97.13"
 
 def add_drawer(tx: Transaction, company: str, clinic: str, now: datetime) -> int:
     """Count a drawer of a clinic, and return its id."""
-    opened = drawers.open_drawer(tx, Opening(clinic, company), now, USER)
+    opened = drawers.open_drawer(tx, OpeningRequest(clinic, company), now, USER)
     counted = DrawerCount(CashCount(bills_20=1), {Method.CHECK: dollars(CHECKS)}, REASON)
     drawers.count(tx, opened.drawer.id, counted, Stamp(now, USER))
     return opened.drawer.id

@@ -35,9 +35,9 @@ from payments.journeys import (
     requeue_runs,
 )
 from payments.journeys.confirming import NamedClinic
-from payments.journeys.deposits import UndepositedFilter, Undoing
+from payments.journeys.deposits import DepositReversal, UndepositedFilter
 from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
-from payments.journeys.drawers import Opening, Stamp
+from payments.journeys.drawers import OpeningRequest, Stamp
 from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget
 from payments.journeys.reporting import ExceptionFilter
 from payments.journeys.requeueing import FeedFilter
@@ -145,7 +145,7 @@ def add_drawers(database: Database) -> None:
     now = datetime.now(UTC)
     with transaction(database) as tx:
         for _ in range(3):
-            opened = drawers.open_drawer(tx, Opening("north", COMPANY), now, "user:desk")
+            opened = drawers.open_drawer(tx, OpeningRequest("north", COMPANY), now, "user:desk")
             counted = DrawerCount(CashCount(bills_20=1), {}, "the rest is in the safe")
             drawers.count(tx, opened.drawer.id, counted, Stamp(now, "user:desk"))
 
@@ -161,7 +161,7 @@ def add_deposits(database: Database) -> None:
             draft = DepositDraft(f"seed-{number}", "north", Method.CASH, "First Bank 1234", tuple(entries))
             slip = deposits.make(tx, draft._replace(company_id=COMPANY), now, "user:billing")
             if not number:
-                deposits.reverse(tx, Undoing(slip.deposit.id, "another bank"), now, "user:billing")
+                deposits.reverse(tx, DepositReversal(slip.deposit.id, "another bank"), now, "user:billing")
 
 
 def add_users(database: Database) -> None:
