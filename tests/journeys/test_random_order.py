@@ -6,7 +6,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from payments.store.db.connection import Database
 from tests.examples import example_count
-from tests.journeys.manual_entry_state_machine import ManualEntryStateMachine
+from tests.journeys.money_state_machine import MoneyStateMachine
 from tests.journeys.office_state_machine import OfficeStateMachine
 
 EXAMPLES = example_count(4)
@@ -14,7 +14,7 @@ PART_COUNT = max(1, EXAMPLES // 250)  # lets several processes share a long run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("machine", [OfficeStateMachine, ManualEntryStateMachine])
+@pytest.mark.parametrize("machine", [OfficeStateMachine, MoneyStateMachine])
 @pytest.mark.parametrize("part", range(PART_COUNT))
 def test_closed_totals_stay_and_lines_match_their_newest_version(
     database: Database, part: int, machine: type[OfficeStateMachine]
