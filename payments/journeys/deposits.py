@@ -20,14 +20,9 @@ from payments.core.deposit import (
 )
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
-from payments.store.ledger import clinics, company_moves, deposits
-from payments.store.ledger.deposits import (
-    DepositEntry,
-    DepositFilter,
-    NewDeposit,
-    StoredDeposit,
-    UndepositedFilter,
-)
+from payments.store.ledger import clinics, company_moves, deposit_entries, deposits
+from payments.store.ledger.deposit_entries import DepositEntry, UndepositedFilter
+from payments.store.ledger.deposits import DepositFilter, NewDeposit, StoredDeposit
 
 __all__ = ["DepositDraft", "DepositEntry", "DepositError", "DepositFilter", "StoredDeposit", "UndepositedFilter"]
 
@@ -67,11 +62,11 @@ def make(tx: Transaction, draft: DepositDraft, now: datetime, who: str, scope: S
     if before := deposits.find_requested(tx, clinic.company_id, draft.key):
         if bytes(before.request_hash) != draft.request_hash() or not scope.may_see(*before.clinic):
             raise DepositError("this request key was used for another deposit; use a new key")
-        return DepositSlip(before, deposits.entries_of(tx, before, scope), was_made_before=True)
+        return DepositSlip(before, deposit_entries.of_deposit(tx, before, scope), was_made_before=True)
     today = clinics.local_date(tx, clinic.company_id, now)
     day = draft.day or today
     check_day(day, today)
-    found = deposits.select(tx, clinic, draft.method, draft.entries)
+    found = deposit_entries.select(tx, clinic, draft.method, draft.entries)
     amount = total(found.values())
     check_entries(draft.entries, list(found), amount)
     account = draft.bank_account.strip()
@@ -103,7 +98,7 @@ def reverse(
     check_day(day, today)
     if day < deposit.day:
         raise DepositError(f"the day {day} is before the deposit of {deposit.day}")
-    entries = [each.id for each in deposits.entries_of(tx, deposit)]
+    entries = [each.id for each in deposit_entries.of_deposit(tx, deposit)]
     new = NewDeposit(
         *(deposit.clinic, deposit.method, deposit.bank_account, day, f"reversal of {deposit.id}", b"", now, who),
         reverses=deposit.id,
@@ -115,7 +110,7 @@ def reverse(
 def show(tx: Transaction, deposit_id: int, scope: Scope = EVERYTHING) -> DepositSlip:
     """Return a deposit with its entries. Raises DepositError if the scope has no deposit with this id."""
     deposit = deposits.find(tx, deposit_id, scope)
-    return DepositSlip(deposit, deposits.entries_of(tx, deposit, scope))
+    return DepositSlip(deposit, deposit_entries.of_deposit(tx, deposit, scope))
 
 
 def list_deposits(tx: Transaction, chosen: DepositFilter) -> list[StoredDeposit]:
@@ -125,7 +120,7 @@ def list_deposits(tx: Transaction, chosen: DepositFilter) -> list[StoredDeposit]
 
 def list_undeposited(tx: Transaction, chosen: UndepositedFilter, limit: int) -> list[DepositEntry]:
     """Return up to `limit` entries that match a filter and are on no deposit, by deposit date."""
-    return deposits.undeposited(tx, chosen, limit)
+    return deposit_entries.undeposited(tx, chosen, limit)
 
 
 def list_bank_accounts(tx: Transaction, scope: Scope = EVERYTHING) -> list[str]:

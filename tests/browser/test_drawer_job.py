@@ -14,6 +14,23 @@ from tests.browser.test_front_desk_jobs import open_clinic, take_payments_of_tod
 SCREEN_NAMES = ("desk", "phone")
 
 
+def publish_late_payment(stack: Stack, clinic: str, day: str) -> None:
+    """Publish a payment of the day, after its drawer was counted."""
+    here = {"company_id": f"{clinic}-co", "transaction_date": day, "date_of_service": day}
+    stack.publish(payment(clinic, "late", "7.00", **here))
+    stack.wait_until_idle()
+
+
+def check_print_layout(desk: Person, payment_key: str, screenshots: Path) -> None:
+    """Check that the printed day sheet has the payments and lines to sign, and no forms."""
+    desk.page.emulate_media(media="print")
+    desk.page.screenshot(path=screenshots / f"print-drawer-{desk.width}.png", full_page=True)
+    expect(desk.page.get_by_role("button", name="Save count")).to_be_hidden()
+    expect(desk.page.get_by_text("Closed by ____")).to_be_visible()
+    expect(desk.page.get_by_role("region", name="Payments of the drawer")).to_contain_text(payment_key)
+    desk.page.emulate_media(media="screen")
+
+
 @pytest.mark.parametrize("width", SCREEN_NAMES)
 def test_front_desk_counts_a_drawer_and_a_biller_closes_it(
     console_stack: Stack, log_in_person: Callable[[str, str, str], Person], screenshot_folder: Path, width: str
@@ -38,17 +55,10 @@ def test_front_desk_counts_a_drawer_and_a_biller_closes_it(
     desk.fill("$1 bills", "9")
     desk.click("Save count")
     desk.sees("Another person can close it.")
-    desk.page.emulate_media(media="print")
-    desk.page.screenshot(path=screenshot_folder / f"print-drawer-{width}.png", full_page=True)
-    expect(desk.page.get_by_role("button", name="Save count")).to_be_hidden()
-    expect(desk.page.get_by_text("Closed by ____")).to_be_visible()
-    expect(desk.page.get_by_role("region", name="Payments of the drawer")).to_contain_text(line_key(clinic, "visit"))
-    desk.page.emulate_media(media="screen")
+    check_print_layout(desk, line_key(clinic, "visit"), screenshot_folder)
     desk.is_done(desk=5, phone=6)
 
-    here = {"company_id": f"{clinic}-co", "transaction_date": day, "date_of_service": day}
-    console_stack.publish(payment(clinic, "late", "7.00", **here))
-    console_stack.wait_until_idle()
+    publish_late_payment(console_stack, clinic, day)
     biller = log_in_person("bill", "p: close a drawer", width)
     biller.page.goto(f"/drawers?clinic={clinic}")
     biller.click(biller.page.get_by_role("region", name="Drawers").get_by_role("row").nth(1).get_by_role("link"))
