@@ -1,6 +1,6 @@
 """Requests that ask for drawers of another company."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from payments.contract.event import Method
@@ -14,8 +14,8 @@ USER, REASON, CHECKS = "user:beta-desk", "beta-reason", "97.13"
 
 
 def add_drawer(tx: Transaction, company: str, clinic: str, now: datetime) -> int:
-    """Count a drawer of a clinic, and return its id."""
-    opened = drawers.open_drawer(tx, OpeningRequest(clinic, company), now, USER)
+    """Count the drawer of a day with payments of a clinic, and return its id."""
+    opened = drawers.open_drawer(tx, OpeningRequest(clinic, company, date(2026, 5, 5)), now, USER)
     counted = DrawerCount(CashCount(bills_20=1), {Method.CHECK: dollars(CHECKS)}, REASON)
     drawers.count(tx, opened.drawer.id, counted, Stamp(now, USER))
     return opened.drawer.id
