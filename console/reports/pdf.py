@@ -43,7 +43,8 @@ class Paper:
 def write_pdf(paper: Paper) -> bytes:
     """Return a page as a PDF of any number of sheets. The headings of a table are repeated on each of them.
 
-    The built-in fonts have the Latin-1 characters. Each other character becomes a question mark.
+    The text of the file is not compressed, and the same page gives the same file. The built-in fonts have the Latin-1
+    characters. Each other character becomes a question mark.
     """
     from reportlab.lib.pagesizes import LETTER
     from reportlab.platypus import SimpleDocTemplate, Spacer
@@ -62,7 +63,14 @@ def write_pdf(paper: Paper) -> bytes:
         canvas.drawString(40, 24, _printable(f"{paper.footer} Page {canvas.getPageNumber()}"))
 
     document = SimpleDocTemplate(
-        target, pagesize=LETTER, leftMargin=40, rightMargin=40, topMargin=40, bottomMargin=48, invariant=1
+        target,
+        pagesize=LETTER,
+        leftMargin=40,
+        rightMargin=40,
+        topMargin=40,
+        bottomMargin=48,
+        invariant=1,
+        pageCompression=0,
     )
     document.title, document.author = _printable(paper.title), ""
     document.build(story, onFirstPage=draw_footer, onLaterPages=draw_footer)

@@ -1,8 +1,6 @@
 """Pages to print as PDF files."""
 
 import re
-import zlib
-from base64 import a85decode
 from decimal import Decimal
 
 from console.reports.deposits import DEPOSIT_ENTRIES
@@ -28,13 +26,8 @@ def pdf_of(*entries: Record) -> bytes:
 
 def shown(pdf: bytes) -> list[str]:
     """Return the text of each sheet."""
-    streams = re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL)
-    pages = [zlib.decompress(a85decode(each.strip(), adobe=False)) for each in (_without_end(part) for part in streams)]
-    return [" ".join(re.findall(r"\((.*?)(?<!\\)\) Tj", each.decode("latin-1"))) for each in pages]
-
-
-def _without_end(stream: bytes) -> bytes:
-    return stream.strip().removesuffix(b"~>")
+    sheets = re.findall(r"stream\r?\n(.*?)endstream", pdf.decode("latin-1"), re.DOTALL)
+    return [" ".join(re.findall(r"\((.*?)(?<!\\)\) Tj", each)) for each in sheets]
 
 
 def test_slip_of_any_length_has_all_entries_the_total_and_a_line_to_sign() -> None:

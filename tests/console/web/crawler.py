@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urldefrag, urljoin, urlsplit
 
 from httpx import Response
 
+from payments.core.drawer import DENOMINATIONS
 from tests.console.web.conftest import PASSWORD, Browser, send_login
 from tests.console.web.html_page import Field, FormOnPage, HtmlPage
 
@@ -32,7 +33,9 @@ _VALUE_BY_FIELD = {
     "company": "company",
     "payment": "north/sent-0/1",
     "find": "sent",
-    **dict.fromkeys(("amount", "amount_due", "amount_paid"), "25.00"),
+    **dict.fromkeys(("amount", "amount_due", "amount_paid", "starting_cash"), "25.00"),
+    **dict.fromkeys(("check", "credit_card", "eft", "other"), "10.00"),
+    **dict.fromkeys(DENOMINATIONS, "1"),
 }
 """A valid value of each text field, by the field's name."""
 EMR_LOG = (

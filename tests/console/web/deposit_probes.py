@@ -14,10 +14,10 @@ USER, BANK = "user:beta-biller", "beta-bank"
 
 
 def add_deposit(tx: Transaction, company: str, clinic: str, now: datetime) -> int:
-    """Deposit the cash of a clinic, and return the id of the deposit."""
+    """Deposit one entry of a clinic, and return the id of the deposit."""
     scope = Scope.of_clinic(company, clinic)
     cash = deposits.list_undeposited(tx, UndepositedFilter(method=Method.CASH, scope=scope), 100)
-    draft = DepositDraft("beta-deposit", clinic, Method.CASH, BANK, tuple(each.id for each in cash), None, company)
+    draft = DepositDraft("beta-deposit", clinic, Method.CASH, BANK, (cash[0].id,), None, company)
     return deposits.make(tx, draft, now, USER).deposit.id
 
 

@@ -20,7 +20,9 @@ def take_checks(ledger: ClinicLedger, clinic: str, count: int) -> None:
         saved_payment(payment_id=f"check-{n}", reference=f"{1000 + n}", **paid(f"{10 + n}.00", TODAY), **ids)
         for n in range(count)
     ]
-    ledger.office(clinic, lambda office: office.publish(saved_patient(company_id=company), *checks), company_id=company)
+    ledger.in_office(
+        clinic, lambda office: office.publish(saved_patient(company_id=company), *checks), company_id=company
+    )
 
 
 def test_api_makes_and_reverses_a_deposit(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:

@@ -19,7 +19,9 @@ def take_payments(ledger: ClinicLedger, clinic: str) -> None:
         saved_payment(payment_id="check", method="Check", reference="1021", **paid("30.00", TODAY), **ids),
     )
     company = f"{clinic}-co"
-    ledger.office(clinic, lambda office: office.publish(saved_patient(company_id=company), *events), company_id=company)
+    ledger.in_office(
+        clinic, lambda office: office.publish(saved_patient(company_id=company), *events), company_id=company
+    )
 
 
 def test_api_opens_counts_and_closes_a_drawer(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:
