@@ -58,10 +58,6 @@ DRAWERS = Report(
         Column("closed_by", "Closed by", from_width=120),
     ),
     table=("id", "clinic", "day", "shift", "state", "counted_by", "closed_by", "expected", "counted", "difference"),
-    page=(
-        *("id", "clinic", "day", "shift", "state", "counted_by", "closed_by", "reason"),
-        *("expected", "counted", "difference"),
-    ),
     noun="drawer",
     empty="No drawers.",
     parameters=DrawersParameters,

@@ -30,7 +30,7 @@ router = APIRouter(include_in_schema=False)
 
 DrawersQuery = Annotated[ReportQuery[DrawersParameters], Depends(report_query(DrawersParameters, is_paged=False))]
 DENOMINATION_LABELS = {
-    name: f"${value:.0f} bills" if name.startswith("bills") else f"{value * 100:.0f} cents"
+    name: f"${value:.0f} {name.partition('_')[0]}" if value >= 1 else f"{value * 100:.0f}-cent coins"
     for name, value in DENOMINATIONS.items()
 }
 METHOD_FIELDS = {field_of(method): method for method in COUNTED_METHODS}
