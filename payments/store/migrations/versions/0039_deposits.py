@@ -6,8 +6,8 @@ The foreign keys are created while services use the database (`company_keys.py`)
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0041"
-down_revision = "0040"
+revision = "0039"
+down_revision = "0038"
 
 
 def upgrade() -> None:

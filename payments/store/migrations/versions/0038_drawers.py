@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0040"
+revision = "0038"
 down_revision = "0037"
 
 _MOMENT = sa.DateTime(timezone=True)
