@@ -32,7 +32,9 @@ def describe_error(error: BaseException) -> str | None:
     from payments.core.drawer import DrawerError
     from payments.core.finding import DecisionError
     from payments.core.manual_entry import EntryError
+    from payments.core.repayment import RepaymentError
     from payments.core.timezone import TimezoneError
+    from payments.core.transfer import TransferError
     from payments.journeys.choosing import UnknownNameError
     from payments.journeys.closing import ClosingError
     from payments.journeys.configuring import ClinicOfOtherCompanyError
@@ -42,7 +44,9 @@ def describe_error(error: BaseException) -> str | None:
     from payments.store.db.connection import UnsuitableDatabaseError
 
     refused = (MoreThanConfirmedError, ChangedMeanwhileError, ClinicOfOtherCompanyError, ConfirmationError, NoteError)
-    undecided = (DecisionError, DepositError, DrawerError, EntryError, ClosingError, MoveError)
+    undecided = (
+        *(DecisionError, DepositError, DrawerError, EntryError, RepaymentError, TransferError, ClosingError, MoveError),
+    )
     usage_errors = (*refused, *undecided, TimezoneError, UnknownNameError, UserError)
     engine_errors = (SettingsError, NotRunningError, FeedError, UnsuitableDatabaseError)
     anticipated = (CommandError, InvalidExportError, *engine_errors, *usage_errors)

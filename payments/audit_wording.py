@@ -25,6 +25,7 @@ COMPANY_SETTINGS = {
     "dos_first": "own date of service first",
     "adjustments": "adjustments of closed months",
     "exception_days": "days for an exception",
+    "refund_limit": "refunds without approval up to",
 }
 _VALUES = {
     "timezone_chosen": {"False": "not chosen", "True": "chosen"},

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.cli import confirming
-from console.cli.arguments import FormatOption, RawOption, parse_identifier
+from console.cli.arguments import FormatOption, RawOption, parse_dollars, parse_identifier
 from console.cli.confirmation import YesOption
 from console.cli.printing import Output, show
 from console.cli.session import current_user, default_timezone, open_transaction
@@ -30,6 +31,18 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 CompanyArgument = Annotated[str, typer.Argument(metavar="COMPANY", help="The company's id.")]
+HoldDaysOption = Annotated[
+    int | None,
+    typer.Option(min=0, max=3650, help="Days until a payment may go to charges of another date of service (rule 4)."),
+]
+RefundLimitOption = Annotated[
+    Decimal | None,
+    typer.Option(
+        parser=parse_dollars,
+        metavar="AMOUNT",
+        help="Refunds above this amount need the approval of another person. 0.00: all of them.",
+    ),
+]
 
 
 class AdjustmentPolicy(StrEnum):
@@ -47,12 +60,7 @@ class AdjustmentPolicy(StrEnum):
 def set_company(  # noqa: PLR0913 (each parameter is an option)
     company: CompanyArgument,
     *,
-    hold_days: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=3650, help="Days until a payment may go to charges of another date of service (rule 4)."
-        ),
-    ] = None,
+    hold_days: HoldDaysOption = None,
     dos_first: Annotated[Switch | None, typer.Option(help="Apply a payment to its own date of service first.")] = None,
     adjustments: Annotated[
         AdjustmentPolicy | None,
@@ -65,6 +73,7 @@ def set_company(  # noqa: PLR0913 (each parameter is an option)
         int | None,
         typer.Option(min=1, max=BUSINESS_DAYS_MAX, help="Business days until an exception is due (rule D6)."),
     ] = None,
+    refund_limit: RefundLimitOption = None,
 ) -> None:
     """Change the settings of a company. Omitted options change nothing. A change confirms the company."""
     from payments.journeys import configuring
@@ -76,6 +85,7 @@ def set_company(  # noqa: PLR0913 (each parameter is an option)
         adjustments=adjustments,
         timezone=timezone,
         exception_days=exception_days,
+        refund_limit=refund_limit,
     )
     with open_transaction() as tx:
         row = configuring.set_company(
@@ -89,7 +99,8 @@ def _summary(row: CompanyRow) -> str:
     return (
         f"Company {row.company}: time zone {row.timezone}; "
         f"payments go to other dates of service after {plural(row.hold_days, 'day')}; {first}; "
-        f"adjustments of closed months: {row.adjustments}; exceptions are due in {row.exception_days} business days."
+        f"adjustments of closed months: {row.adjustments}; exceptions are due in {row.exception_days} business days; "
+        f"refunds above {row.refund_limit:,} need an approval."
     )
 
 

@@ -28,11 +28,13 @@ from console.cli import (
     notes,
     outbox,
     payment_log,
+    refunds,
     replay,
     reports,
     requeue,
     settings,
     stack,
+    transfers,
     users,
 )
 from console.cli.help_texts import adapt_help
@@ -131,20 +133,13 @@ app.add_typer(
     help="Make manual entries, link them to payments, and reverse them.",
     epilog="Example: payments entries list --patient P-1042",
 )
-app.add_typer(
-    drawers.app,
-    name="drawers",
-    rich_help_panel=_CHANGE,
-    help="Open, count and close the cash drawers of clinics.",
-    epilog="Example: payments drawers list --clinic north",
-)
-app.add_typer(
-    deposits.app,
-    name="deposits",
-    rich_help_panel=_CHANGE,
-    help="Make and reverse deposits at the bank.",
-    epilog="Example: payments deposits undeposited --clinic north --method Check",
-)
+for _app, _name, _help, _example in (
+    (drawers.app, "drawers", "Open, count and close the cash drawers of clinics.", "list --clinic north"),
+    (deposits.app, "deposits", "Make and reverse deposits at the bank.", "undeposited --clinic north --method Check"),
+    (refunds.app, "refunds", "Request, issue and void refunds; record returned payments.", "list --status requested"),
+    (transfers.app, "transfers", "Move money to another patient, and undo it.", "list --patient P-1042"),
+):
+    app.add_typer(_app, name=_name, rich_help_panel=_CHANGE, help=_help, epilog=f"Example: payments {_name} {_example}")
 app.add_typer(
     months.app,
     name="months",

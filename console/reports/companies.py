@@ -20,8 +20,9 @@ COMPANIES = Report(
         Column("dos_first", "Apply to own date of service first"),
         Column("adjustments", "Adjustment policy"),
         Column("exception_days", "Exceptions due (business days)", ColumnKind.COUNT, from_width=160),
+        Column("refund_limit", "Refunds without approval up to", ColumnKind.MONEY, from_width=180),
     ),
-    table=("company", "timezone", "hold_days", "dos_first", "adjustments", "exception_days"),
+    table=("company", "timezone", "hold_days", "dos_first", "adjustments", "exception_days", "refund_limit"),
     noun="company",
     empty="No companies yet. A company appears with its first event, or with `payments settings set`.",
 )

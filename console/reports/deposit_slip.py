@@ -28,10 +28,10 @@ class DepositSlipParameters:
     company: str | None = company()
 
     def to_filter(self, scope: Scope, day: date) -> PaymentLogFilter:
-        """Return these parameters as a filter of the ledger, limited to `scope`."""
+        """Return these parameters as a filter of the money that the office took, limited to `scope`."""
         from payments.journeys.reporting import PaymentLogFilter  # noqa: PLC0415 (keeps `payments --help` fast)
 
-        return PaymentLogFilter(since=day, until=day, scope=scope.narrowed_to_company(self.company))
+        return PaymentLogFilter(since=day, until=day, scope=scope.narrowed_to_company(self.company), only_deposits=True)
 
 
 class SlipPart(NamedTuple):

@@ -93,4 +93,8 @@ def _warning_record(warning: CloseWarning) -> Record:
     from payments import wording
 
     what = f"Exception: {wording.finding_reason(warning.what)}" if warning.is_exception else warning.what
+    if warning.refund is not None:
+        return asdict(warning) | {"what": f"Refund {what}"}
+    if warning.transfer is not None:
+        return asdict(warning) | {"what": "Transfer of a payment that the EMR has changed"}
     return asdict(warning) | {"what": what, "detail": wording.detail(warning.detail)}

@@ -94,6 +94,7 @@ EntryPoster = Annotated[RequestContext, Depends(RequireRight(Right.POST_ENTRIES)
 DrawerCounter = Annotated[RequestContext, Depends(RequireRight(Right.COUNT_DRAWERS))]
 DrawerCloser = Annotated[RequestContext, Depends(RequireRight(Right.CLOSE_DRAWERS))]
 Depositor = Annotated[RequestContext, Depends(RequireRight(Right.MAKE_DEPOSITS))]
+RefundApprover = Annotated[RequestContext, Depends(RequireRight(Right.APPROVE_REFUNDS))]
 Configurer = Annotated[RequestContext, Depends(RequireRight(Right.CONFIGURE))]
 Exporter = Annotated[RequestContext, Depends(RequireRight(Right.EXPORT))]
 Operator = Annotated[RequestContext, Depends(RequireRight(Right.OPERATE))]

@@ -28,6 +28,8 @@ from payments.core.deposit import DepositError
 from payments.core.drawer import DrawerError
 from payments.core.finding import DecisionError
 from payments.core.manual_entry import EntryError
+from payments.core.repayment import RepaymentError
+from payments.core.transfer import TransferError
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import ClinicOfOtherCompanyError
 from payments.journeys.confirming import ConfirmationError
@@ -52,6 +54,8 @@ _NEXT_STEP_BY_CONFLICT: dict[type[Exception], str] = {
     DepositError: "Go back, reload the entries to deposit and try again.",
     DrawerError: "Reload the drawer, correct the entry and try again.",
     EntryError: "Go back, correct the entry and try again.",
+    RepaymentError: "Go back, correct the form and try again.",
+    TransferError: "Go back, correct the transfer and try again.",
     ChangedMeanwhileError: "Reload the page and try again.",
     ClosingError: "Reload Months and check the state of the month.",
     ClinicOfOtherCompanyError: "Check which company the clinic belongs to.",

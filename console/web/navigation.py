@@ -60,6 +60,8 @@ SECTIONS = (
             Item("Patient Payment Log", "/payment-log", "receipt", also=("/deposit-slip", "/entries", "/entries/new")),
             Item("Deposits", "/deposits", "building-bank", also=("/deposits/new",)),
             Item("Accounts", "/account", "wallet"),
+            Item("Refunds", "/refunds", "arrow-back-up", also=("/refunds/new",)),
+            Item("Transfers", "/transfers", "share", also=("/transfers/new",)),
             Item("Payment Balancing", "/balancing", "scale"),
             Item("Trends", "/trends", "activity"),
             Item("Months", "/months", "calendar-month", for_whole_companies=True),

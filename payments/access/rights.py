@@ -16,6 +16,7 @@ class Right(StrEnum):
     COUNT_DRAWERS = "count_drawers"
     CLOSE_DRAWERS = "close_drawers"
     MAKE_DEPOSITS = "make_deposits"
+    APPROVE_REFUNDS = "approve_refunds"
     CONFIGURE = "configure"
     EXPORT = "export"
     OPERATE = "operate"
@@ -31,10 +32,13 @@ _RIGHT_PHRASES = {
     Right.VIEW: "see payments and reports",
     Right.REQUEUE: "requeue payments",
     Right.EDIT: "accept or acknowledge exceptions, and close months",
-    Right.POST_ENTRIES: "make, link and reverse manual entries",
+    Right.POST_ENTRIES: (
+        "make, link and reverse manual entries, request, issue and void refunds, and make and undo transfers"
+    ),
     Right.COUNT_DRAWERS: "open and count drawers",
     Right.CLOSE_DRAWERS: "close drawers that another person has counted",
     Right.MAKE_DEPOSITS: "make and reverse deposits",
+    Right.APPROVE_REFUNDS: "approve refunds that others have requested",
     Right.CONFIGURE: "change clinic and company settings",
     Right.EXPORT: "export reports",
     Right.OPERATE: "view running tasks in Flower",
@@ -60,8 +64,8 @@ class Role(StrEnum):
 _ROLE_SUMMARIES = {
     Role.FRONT_OFFICE: "The front desk sees payments and reports, and opens and counts drawers.",
     Role.BILLING: (
-        "Billers see payments and reports, requeue payments, decide exceptions, make manual entries, close drawers and "
-        "months, make deposits and export reports."
+        "Billers see payments and reports, requeue payments, decide exceptions, make manual entries, refunds, "
+        "transfers and deposits, close drawers and months, and export reports."
     ),
     Role.SUPPORT: "Support sees payments and reports, requeues payments and changes clinic settings.",
     Role.OPERATOR: "Operators see payments and reports, requeue payments and view running tasks in Flower.",
@@ -73,7 +77,7 @@ RIGHTS_BY_ROLE: dict[Role, frozenset[Right]] = {
     Role.FRONT_OFFICE: frozenset({Right.VIEW, Right.COUNT_DRAWERS}),
     Role.BILLING: frozenset(
         {
-            *(Right.VIEW, Right.REQUEUE, Right.EDIT, Right.POST_ENTRIES, Right.EXPORT),
+            *(Right.VIEW, Right.REQUEUE, Right.EDIT, Right.POST_ENTRIES, Right.APPROVE_REFUNDS, Right.EXPORT),
             *(Right.CLOSE_DRAWERS, Right.MAKE_DEPOSITS),
         }
     ),

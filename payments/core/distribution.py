@@ -25,9 +25,7 @@ def distribute(account: Account) -> list[Allocation]:
     """
     newly_saved = {charge.key for charge in account.newly_saved}
     _unapply_lowered_charges(account, newly_saved)
-    _unapply_lowered_payments(account)
-    _offset_refunds(account)
-    _net_negative_entries(account)
+    set_off(account)
     if newly_saved:
         account.determine_paid()
         _unapply_lowered_charges(account)
@@ -37,6 +35,16 @@ def distribute(account: Account) -> list[Allocation]:
     if not account.policy.immediate_only:
         _apply_rules(account)
     return account.allocations
+
+
+def set_off(account: Account) -> None:
+    """Set lowered payments, refunds and negative entries off against the account's money, before anything is applied.
+
+    Changes the amounts of the account, and appends allocations for what is unapplied.
+    """
+    _unapply_lowered_payments(account)
+    _offset_refunds(account)
+    _net_negative_entries(account)
 
 
 def _apply_rules(account: Account) -> None:
@@ -95,7 +103,7 @@ def _net_negative_entries(account: Account) -> None:
     """
     for entry in account.credits:
         missing = -account.unapplied[entry.source]
-        if missing <= ZERO or not entry.is_unlinked_entry:
+        if missing <= ZERO or not entry.is_unlinked_entry or entry.refund_of is not None:
             continue
         free = total(max(account.unapplied[each.source], ZERO) for each in account.credits)
         own = [each for each in account.applied if each.source in account.unapplied]

@@ -16,6 +16,7 @@ from payments.core.undoing import outcome_to_decide
 REASON_CHARACTERS_MAX = 500
 REFERENCE_CHARACTERS_MAX = 64
 REQUEST_KEY_CHARACTERS_MAX = 200
+_DERIVED_KEY_PREFIX = "Billing: "
 
 
 class EntryError(ValueError):
@@ -28,6 +29,15 @@ class EntryPurpose(StrEnum):
     PAYMENT = "payment"
     ADJUSTMENT = "adjustment"
     ERROR_CORRECTION = "error_correction"
+    REFUND = "refund"
+    BOUNCED_CHECK = "bounced_check"
+    CHARGEBACK = "chargeback"
+    TRANSFER = "transfer"
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether a user posts the entry itself. Others are posted by a refund, a returned payment or a transfer."""
+        return self in {EntryPurpose.PAYMENT, EntryPurpose.ADJUSTMENT, EntryPurpose.ERROR_CORRECTION}
 
     @property
     def needs_reason(self) -> bool:
@@ -81,12 +91,30 @@ class EntryDraft(NamedTuple):
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
+def check_request_key(key: str) -> None:
+    """Raise EntryError unless a user may name a request so. Keys that `derived_request_key` returns are refused."""
+    if not 0 < len(key.strip()) <= REQUEST_KEY_CHARACTERS_MAX:
+        raise EntryError(f"a request key has 1 to {REQUEST_KEY_CHARACTERS_MAX} characters")
+    if key.startswith(_DERIVED_KEY_PREFIX):
+        raise EntryError(f"a request key must not begin with {_DERIVED_KEY_PREFIX!r}; choose another key")
+
+
+def derived_request_key(name: str) -> str:
+    """Return the request key of an entry that Billing posts for another row, for example for `reversal of 17`.
+
+    No key of a user equals it.
+    """
+    return f"{_DERIVED_KEY_PREFIX}{name}"
+
+
 def check_entry(entry: ManualEntry, today: date) -> None:
     """Raise EntryError if an entry breaks a rule that does not depend on months.
 
     A payment is above 0.00. Other entries may have either sign, and need a reason. `today` is the current day of the
     company.
     """
+    if not entry.purpose.is_by_hand:
+        raise EntryError("refunds, returned payments and transfers have their own pages and commands")
     if entry.amount == ZERO:
         raise EntryError("the amount is 0.00")
     if abs(entry.amount) > AMOUNT_MAX:

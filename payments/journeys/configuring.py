@@ -8,6 +8,7 @@ from payments.access import audit
 from payments.access.audit import AuditEntry
 from payments.contract.event import ChargeType
 from payments.contract.keys import ClinicKey
+from payments.contract.money import Money
 from payments.core.company_move import MoveError
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.eligibility import ClinicSettings
@@ -68,6 +69,7 @@ class CompanyUpdate(NamedTuple):
     adjustments: str | None = None
     timezone: str | None = None
     exception_days: int | None = None
+    refund_limit: Money | None = None
     seen: CompanyRow | None = None
 
 

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 from payments.contract.event import ChargeType
 from payments.core.line import Line
 from payments.core.manual_entry import (
-    REQUEST_KEY_CHARACTERS_MAX,
     EntryDraft,
     EntryError,
     EntryPurpose,
     ManualEntry,
     check_day,
     check_entry,
+    check_request_key,
+    derived_request_key,
 )
-from payments.core.month import Month, MonthState
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
 from payments.store.feed import link_targets
@@ -25,10 +25,12 @@ from payments.store.feed.link_targets import LinkTarget
 from payments.store.ledger import (
     clinics,
     distribution_queue,
+    entry_days,
     lines,
     linked_entries,
     manual_entries,
-    months,
+    stored_repayments,
+    stored_transfers,
 )
 from payments.store.ledger.linked_entries import LinkChange
 from payments.store.ledger.manual_entries import PostingStamp, RequestIdentity, StoredEntry
@@ -64,8 +66,7 @@ def post(tx: Transaction, request: EntryRequest, now: datetime, who: str, scope:
     Raises EntryError if the entry breaks a rule, or if the request's key was used for another entry. `scope` limits the
     clinics and payments that the request may name.
     """
-    if not 0 < len(request.key.strip()) <= REQUEST_KEY_CHARACTERS_MAX:
-        raise EntryError(f"a request key has 1 to {REQUEST_KEY_CHARACTERS_MAX} characters")
+    check_request_key(request.key)
     line = link_targets.lock(tx, request.target, scope) if request.target else None
     company_id = request.draft.company_id or (line.company_id if line else None)
     if company_id is None:
@@ -80,7 +81,7 @@ def post(tx: Transaction, request: EntryRequest, now: datetime, who: str, scope:
     if line is not None:
         linked_entries.check_linkable(entry, line)
     check_entry(entry, today)
-    check_month(tx, company_id, entry.deposit_date)
+    entry_days.check_month(tx, company_id, entry.deposit_date)
     stamp = PostingStamp(today, now, who)
     entry_id = manual_entries.add(tx, entry, identity, stamp)
     distribution_queue.enqueue(tx, {(company_id, entry.patient_id)}, now)
@@ -131,18 +132,19 @@ def reverse(
         return ReversalResult(entry, manual_entries.find(tx, entry.reversed_by), was_reversed_before=True)
     if entry.reverses is not None:
         raise EntryError(f"entry {entry.id} reverses entry {entry.reverses}; post another entry instead")
+    _check_unused(tx, entry)
     company_id, today = entry.content.company_id, clinics.local_date(tx, entry.content.company_id, now)
     manual_entries.check_has_not_moved(tx, company_id)
     stamp = PostingStamp(today, now, who, reverses=entry.id)
     if entry.line_ref is not None:
         linked_entries.detach(tx, entry, reason, stamp)
     day = request.deposit_date or entry.content.deposit_date
-    if request.deposit_date is None and not _is_open(tx, company_id, day):
+    if request.deposit_date is None and not entry_days.is_open(tx, company_id, day):
         day = today
     content = entry.content._replace(amount=-entry.content.amount, deposit_date=day, reason=reason)
     check_day(day, today)
-    check_month(tx, company_id, day)
-    added = manual_entries.add(tx, content, RequestIdentity(f"reversal of {entry.id}", b""), stamp)
+    entry_days.check_month(tx, company_id, day)
+    added = manual_entries.add(tx, content, RequestIdentity(derived_request_key(f"reversal of {entry.id}"), b""), stamp)
     distribution_queue.enqueue(tx, {(company_id, content.patient_id)}, now)
     return ReversalResult(manual_entries.find(tx, entry.id), manual_entries.find(tx, added))
 
@@ -160,17 +162,19 @@ def of_account(tx: Transaction, patient_id: str, scope: Scope = EVERYTHING) -> l
     return [PostedEntry(each, keys.get(each.line_ref) if each.line_ref is not None else None) for each in found]
 
 
-def check_month(tx: Transaction, company_id: str, day: date) -> None:
-    """Raise EntryError if the month of a day is not open. Share-lock the month until the commit (rule D7)."""
-    if not _is_open(tx, company_id, day):
-        closed_through = months.lock_date(tx, company_id).closed_through
-        until = f", as is every month up to {closed_through}" if closed_through else ""
-        raise EntryError(f"deposit date {day}: that month is closed{until}; choose a date in an open month")
-
-
-def _is_open(tx: Transaction, company_id: str, day: date) -> bool:
-    key = (company_id, Month.of(day))
-    return months.share_lock(tx, [key])[key] in {MonthState.OPEN, MonthState.SCHEDULED}
+def _check_unused(tx: Transaction, entry: StoredEntry) -> None:
+    """Raise EntryError if an entry was posted by a refund or a transfer, or if one of these uses its money."""
+    company_id = entry.content.company_id
+    if entry.content.purpose is EntryPurpose.TRANSFER:
+        transfer = stored_transfers.id_of_entry(tx, company_id, entry.id)
+        raise EntryError(f"entry {entry.id} was posted by transfer {transfer}; undo the transfer instead")
+    if not entry.content.purpose.is_by_hand:
+        refund = stored_repayments.id_of_entry(tx, company_id, entry.id)
+        raise EntryError(f"entry {entry.id} was posted by refund {refund}; void the refund instead")
+    if refund := stored_repayments.active_of_entry(tx, company_id, entry.id):
+        raise EntryError(f"refund {refund} pays entry {entry.id} back; void the refund first")
+    if transfer := stored_transfers.active_of_entry(tx, company_id, entry.id):
+        raise EntryError(f"transfer {transfer} has moved money of entry {entry.id}; undo the transfer first")
 
 
 def _posted_before(tx: Transaction, before: StoredEntry, identity: RequestIdentity, scope: Scope) -> PostedEntry:

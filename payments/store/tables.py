@@ -93,6 +93,8 @@ companies = Table(
     Column("moved_at", Moment),
     # The business days within which an exception is to be decided.
     Column("exception_days", Integer, nullable=False, server_default="5"),
+    # The amount in dollars up to which a refund needs no approval of another person.
+    Column("refund_limit", Dollars, nullable=False, server_default="0.00"),
     Index("companies_moved", "company_id", postgresql_where=text("move_state IN ('left', 'arriving')")),
 )
 
@@ -397,7 +399,7 @@ manual_entries = Table(
     metadata,
     Column("company_id", Text, nullable=False),
     Column("entry_ref", BigInteger, nullable=False),
-    Column("purpose", Text, nullable=False),  # payment, adjustment or error_correction
+    Column("purpose", Text, nullable=False),  # an EntryPurpose
     Column("request_key", Text, nullable=False),
     Column("request_hash", LargeBinary, nullable=False),  # of what was requested
     PrimaryKeyConstraint("company_id", "entry_ref"),
@@ -425,6 +427,76 @@ entry_links = Table(
     ForeignKeyConstraint(["company_id", "finding_ref"], [findings.c.company_id, findings.c.id]),
     Index("entry_links_of_entry", "company_id", "entry_ref", unique=True, postgresql_where=text("ended_at IS NULL")),
     Index("entry_links_of_line", "company_id", "line_ref"),
+)
+
+# Refunds that the office pays, and payments that the bank takes back. The money is that of a line, of a manual entry
+# or, if both are null, of the account. A decision is written once, and the rest of the row never changes.
+repayments = Table(
+    "repayments",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    _id(),
+    Column("clinic_id", Text, nullable=False),
+    Column("patient_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # refund, bounced_check or chargeback
+    Column("amount", Dollars, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("charge_type", Text, nullable=False),
+    Column("date_of_service", Date),
+    Column("fee", Dollars),  # what the bank charged the office
+    Column("reason", Text, nullable=False),
+    Column("line_ref", BigInteger),
+    Column("paid_entry_ref", BigInteger),  # the manual entry that is paid back
+    Column("request_key", Text, nullable=False),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("requested_at", Moment, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("approved_at", Moment),
+    Column("approved_by", Text),
+    Column("issued_at", Moment),
+    Column("issued_by", Text),
+    Column("entry_ref", BigInteger),  # the entry that it posted
+    Column("voided_at", Moment),
+    Column("voided_by", Text),
+    Column("void_reason", Text),
+    PrimaryKeyConstraint("company_id", "id"),
+    ForeignKeyConstraint(["company_id", "line_ref"], [lines.c.company_id, lines.c.id]),
+    ForeignKeyConstraint(["company_id", "paid_entry_ref"], [entries.c.company_id, entries.c.id]),
+    ForeignKeyConstraint(["company_id", "entry_ref"], [entries.c.company_id, entries.c.id]),
+    CheckConstraint("num_nonnulls(line_ref, paid_entry_ref) <= 1", name="repayments_target"),
+    Index("repayments_by_request", "company_id", "request_key", unique=True),
+    Index("repayments_by_patient", "company_id", "patient_id"),
+    Index("repayments_of_entry", "company_id", "entry_ref", unique=True),
+)
+
+# Money that was moved to the account of another patient, as a pair of entries of the same clinic, day and method. The
+# money is that of a line, of a manual entry or, if both are null, of the account. A transfer is undone by reversals of
+# both entries. Append-only.
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    _id(),
+    Column("clinic_id", Text, nullable=False),
+    Column("from_patient_id", Text, nullable=False),
+    Column("to_patient_id", Text, nullable=False),
+    Column("line_ref", BigInteger),
+    Column("moved_entry_ref", BigInteger),  # the manual entry whose money was moved
+    Column("from_entry_ref", BigInteger, nullable=False),  # the negative entry
+    Column("to_entry_ref", BigInteger, nullable=False),  # the positive entry
+    Column("request_key", Text, nullable=False),
+    Column("request_hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("company_id", "id"),
+    ForeignKeyConstraint(["company_id", "line_ref"], [lines.c.company_id, lines.c.id]),
+    ForeignKeyConstraint(["company_id", "moved_entry_ref"], [entries.c.company_id, entries.c.id]),
+    ForeignKeyConstraint(["company_id", "from_entry_ref"], [entries.c.company_id, entries.c.id]),
+    ForeignKeyConstraint(["company_id", "to_entry_ref"], [entries.c.company_id, entries.c.id]),
+    CheckConstraint("num_nonnulls(line_ref, moved_entry_ref) <= 1", name="transfers_source"),
+    Index("transfers_by_request", "company_id", "request_key", unique=True),
+    Index("transfers_from_patient", "company_id", "from_patient_id"),
+    Index("transfers_to_patient", "company_id", "to_patient_id"),
+    Index("transfers_of_from_entry", "company_id", "from_entry_ref", unique=True),
+    Index("transfers_of_to_entry", "company_id", "to_entry_ref", unique=True),
 )
 
 # Money applied to a charge, or unapplied (negative). It is that of a line or, if `line_ref` is null, of a manual entry

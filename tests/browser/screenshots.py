@@ -87,6 +87,8 @@ ADDRESS_BY_NAME = {
     "deposit-slip": "/deposit-slip?clinic=north&day=2026-10-08",
     "account": f"/account?patient={PATIENT}",
     "manual-entry": f"/entries/new?patient={PATIENT}&company={COMPANY}",
+    "refund-new": f"/refunds/new?patient={PATIENT}&company={COMPANY}",
+    "transfer-new": f"/transfers/new?patient={PATIENT}&company={COMPANY}",
     "balancing": f"/balancing?{WEEK}&clinic=north",
     "trends": "/trends?since=2026-09-21&until=2026-10-11",
     "months": f"/months?company={COMPANY}&month=2026-10",

@@ -7,12 +7,25 @@ from payments.contract.money import dollars
 from payments.core.deposit import DepositDraft
 from payments.core.drawer import CashCount, DrawerCount
 from payments.core.scope import EVERYTHING, Scope
-from payments.journeys import adjusting, configuring, deposits, drawers, linking, manual_entries, noting, undoing
+from payments.journeys import (
+    adjusting,
+    configuring,
+    deposits,
+    drawers,
+    linking,
+    manual_entries,
+    noting,
+    repaying,
+    transferring,
+    undoing,
+)
 from payments.journeys.deposits import DepositReversal, UndepositedFilter
 from payments.journeys.drawers import OpeningRequest, Stamp
 from payments.journeys.linking import LinkRequest, UnlinkRequest
 from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget, ReversalRequest
 from payments.journeys.noting import NewNote, NoteSubject
+from payments.journeys.repaying import Issue, RepaymentDraft, RepaymentKind, RepaymentRequest, RepaymentTarget, Void
+from payments.journeys.transferring import TransferDraft, TransferRequest, Undo
 from payments.journeys.undoing import UndoRequest
 from payments.store.db.connection import Database, transaction
 from tests.builders.events import event_body, next_version, paid, saved_charge, saved_patient, saved_payment
@@ -85,6 +98,34 @@ def _post_by_hand(office: Office, exception_id: int) -> None:
             linking.unlink(office.tx, UnlinkRequest(posted.id, "another payment"), office.now, BILLER)
         else:
             manual_entries.reverse(office.tx, ReversalRequest(posted.id, "typed twice"), office.now, BILLER)
+    _pay_back(office)
+
+
+def _pay_back(office: Office) -> None:
+    """Issue a refund of a manual entry after its approval, and void one of the account's credit."""
+    draft = EntryDraft(EntryPurpose.PAYMENT, dollars("3.00"), Method.CASH, office.company_id, CLINIC, "patient")
+    posted = manual_entries.post(office.tx, EntryRequest("paid back", draft), office.now, BILLER).entry
+    of_credit = RepaymentTarget(company_id=office.company_id, clinic_id=CLINIC, patient_id="patient")
+    for key, target in (("issued", RepaymentTarget(entry_id=posted.id)), ("voided", of_credit)):
+        wanted = RepaymentDraft(RepaymentKind.REFUND, dollars("1.00"), "paid twice", Method.CHECK)
+        done = repaying.request(office.tx, RepaymentRequest(key, wanted, target), office.now, BILLER).stored
+        if key == "issued":
+            repaying.approve(office.tx, done.id, office.now, "user:approver")
+            repaying.issue(office.tx, Issue(done.id, "check 9"), office.now, BILLER)
+        else:
+            repaying.void(office.tx, Void(done.id, "typed twice"), office.now, BILLER)
+    _move_money(office, posted.id)
+
+
+def _move_money(office: Office, entry_id: int) -> None:
+    """Move money of a manual entry to another patient, and undo a transfer of the account's credit."""
+    office.publish(saved_patient("sister", company_id=office.company_id))
+    of_credit = RepaymentTarget(company_id=office.company_id, clinic_id=CLINIC, patient_id="patient")
+    for key, source in (("moved", RepaymentTarget(entry_id=entry_id)), ("undone", of_credit)):
+        wanted = TransferDraft("sister", "one family", dollars("1.00"))
+        done = transferring.make(office.tx, TransferRequest(key, wanted, source), office.now, BILLER).stored
+        if key == "undone":
+            transferring.undo(office.tx, Undo(done.id, "typed twice"), office.now, BILLER)
 
 
 def _import_june(office: Office, ids: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The state machine of an office whose biller also makes, reverses, links and unlinks manual entries."""
+"""The state machine of an office whose biller also makes manual entries, pays money back and moves it."""
 
 from datetime import date
 from decimal import Decimal
@@ -11,10 +11,14 @@ from sqlalchemy import text
 from payments.contract.event import ChargeType, Method
 from payments.contract.money import dollars
 from payments.core.manual_entry import EntryDraft, EntryError, EntryPurpose
-from payments.journeys import balancing, linking, manual_entries
+from payments.core.repayment import RepaymentDraft, RepaymentError, RepaymentKind, RepaymentState
+from payments.core.transfer import TransferDraft, TransferError, TransferState
+from payments.journeys import balancing, distributing, linking, manual_entries, repaying, transferring
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.linking import LinkRequest, LinkTarget, UnlinkRequest
 from payments.journeys.manual_entries import EntryRequest, ReversalRequest
+from payments.journeys.repaying import Issue, Repayment, RepaymentFilter, RepaymentRequest, RepaymentTarget, Void
+from payments.journeys.transferring import Transfer, TransferFilter, TransferRequest, Undo
 from payments.store.db.connection import Transaction
 from tests.builders.office import BILLER
 from tests.journeys.office_state_machine import OfficeStateMachine
@@ -27,9 +31,16 @@ JOIN lines ON lines.id = entry_links.line_ref WHERE ended_at IS NULL AND payment
 MANUAL_ENTRIES_QUERY = "SELECT entry_ref FROM manual_entries ORDER BY entry_ref"
 OTHER_COUNTS_QUERY = """
 SELECT (SELECT count(*) FROM entries), (SELECT count(*) FROM entry_links WHERE ended_at IS NULL),
-    (SELECT count(*) FROM findings WHERE status = 'open')
+    (SELECT count(*) FROM findings WHERE status = 'open'), (SELECT count(*) FROM repayments),
+    (SELECT count(*) FROM repayments WHERE issued_at IS NULL AND voided_at IS NULL), (SELECT count(*) FROM transfers)
 """
+UNBALANCED_TRANSFERS_QUERY = """
+SELECT count(*) FROM (SELECT FROM manual_entries JOIN entries ON entries.id = entry_ref WHERE purpose = 'transfer'
+    GROUP BY entries.company_id, clinic_id, deposit_date, method HAVING sum(amount) <> 0) AS unbalanced
+"""
+PAYMENTS = "SELECT clinic_id || '/' || payment_id || '/' || line_id FROM lines ORDER BY id"
 which_one = st.integers(0, 5)
+maybe_one = st.one_of(st.none(), which_one)
 
 
 class ManualEntryStateMachine(OfficeStateMachine):
@@ -100,18 +111,106 @@ class ManualEntryStateMachine(OfficeStateMachine):
         request = ReversalRequest(self.chosen(entry), "typed twice")
         self.unless_refused(lambda: manual_entries.reverse(self.tx, request, self.office.now, BILLER))
 
+    @rule(
+        amount=st.sampled_from(["5.00", "10.00", "40.00"]),
+        patient=st.sampled_from(PATIENTS),
+        which=maybe_one,
+    )
+    def request_refund(self, amount: str, patient: str, which: int | None) -> None:
+        """Request a refund of a credit, of a manual entry, or of a payment."""
+        target = self.source_of_money(patient, which)
+        draft = RepaymentDraft(RepaymentKind.REFUND, dollars(amount), "paid twice", Method.CHECK)
+        asked = RepaymentRequest(f"request-{next(self.keys)}", draft, target)
+        self.unless_refused(lambda: repaying.request(self.tx, asked, self.office.now, BILLER))
+
+    @precondition(lambda self: self.refunds())
+    @rule(which=which_one)
+    def issue_refund(self, which: int) -> None:
+        """Issue a refund. It is refused without an approval, and the account never lends money for it."""
+        found = self.refunds()
+        chosen = found[which % len(found)].stored
+        place, who = chosen.place, "user:approver"
+        asked = Issue(chosen.id, "check 9", is_another=True)
+        assert self.unless_refused(lambda: repaying.issue(self.tx, asked, self.office.now, BILLER)) or (
+            chosen.decisions.state is RepaymentState.APPROVED
+        )
+        self.unless_refused(lambda: repaying.approve(self.tx, chosen.id, self.office.now, who))
+        (before,) = distributing.show_account(self.tx, place.patient_id)
+        if not self.unless_refused(lambda: repaying.issue(self.tx, asked, self.office.now, BILLER)):
+            (after,) = distributing.show_account(self.tx, place.patient_id)
+            assert after.payments_total == before.payments_total - chosen.draft.amount
+            assert after.unassigned >= min(before.unassigned, 0)
+
+    @precondition(lambda self: self.refunds(state=None))
+    @rule(which=which_one)
+    def void_refund(self, which: int) -> None:
+        found = self.refunds(state=None)
+        asked = Void(found[which % len(found)].stored.id, "never cashed")
+        self.unless_refused(lambda: repaying.void(self.tx, asked, self.office.now, BILLER))
+
+    @rule(amount=st.sampled_from([None, "5.00", "40.00"]), patient=st.sampled_from(PATIENTS), which=maybe_one)
+    def move_money(self, amount: str | None, patient: str, which: int | None) -> None:
+        """Move a credit, or the money of a manual entry or a payment. Neither account's own money changes."""
+        source = self.source_of_money(patient, which)
+        draft = TransferDraft(patient, "one family", dollars(amount) if amount else None)
+        if which is None:
+            draft = draft._replace(to_patient_id=next(each for each in PATIENTS if each != patient))
+        asked = TransferRequest(f"request-{next(self.keys)}", draft, source)
+        before = self.totals()
+        self.unless_refused(lambda: transferring.make(self.tx, asked, self.office.now, BILLER))
+        assert sum(self.totals().values()) == sum(before.values())
+
+    @precondition(lambda self: self.transfers())
+    @rule(which=which_one)
+    def undo_transfer(self, which: int) -> None:
+        """Undo a transfer. Both accounts then have the amounts that they have without it."""
+        found = self.transfers()
+        chosen = found[which % len(found)].stored
+        before = self.totals()
+        asked = Undo(chosen.id, "it was right")
+        if not self.unless_refused(lambda: transferring.undo(self.tx, asked, self.office.now, BILLER)):
+            moved = {chosen.from_patient_id: chosen.amount, chosen.to_patient_id: -chosen.amount}
+            assert self.totals() == {each: total + moved.get(each, 0) for each, total in before.items()}
+
+    @invariant()
+    def transfers_add_up_to_zero(self) -> None:
+        assert self.tx.execute(text(UNBALANCED_TRANSFERS_QUERY)).scalar_one() == 0
+
     @invariant()
     def nothing_is_unexplained(self) -> None:
         found = balancing.balance(self.tx, BalanceFilter())
         assert (found.unexplained, found.unbalanced_lines) == (0, [])
 
-    def unless_refused(self, act) -> None:
-        before = self.rows()
+    def unless_refused(self, act) -> bool:
+        """Return whether an action was refused. Then nothing was changed."""
+        before, is_refused = self.rows(), False
         try:
             act()
-        except EntryError:
+        except (EntryError, RepaymentError, TransferError):
+            is_refused = True
             assert self.rows() == before
         self.office.run_sweeps()
+        return is_refused
+
+    def source_of_money(self, patient: str, which: int | None) -> RepaymentTarget:
+        """Return the credit of a patient, or with `which` a manual entry or a payment."""
+        lines = list(self.tx.execute(text(PAYMENTS)).scalars())
+        if which is not None and which % 2 and self.entries():
+            return RepaymentTarget(entry_id=self.chosen(which))
+        if which is not None and lines:
+            return RepaymentTarget(payment=lines[which % len(lines)])
+        return RepaymentTarget(company_id="company", clinic_id="clinic", patient_id=patient)
+
+    def transfers(self) -> list[Transfer]:
+        return transferring.select(self.tx, TransferFilter(state=TransferState.POSTED))
+
+    def totals(self) -> dict[str, Decimal]:
+        """Return the sum of the entries of each patient."""
+        found = [account for each in self.known for account in distributing.show_account(self.tx, each)]
+        return {each.patient: each.payments_total for each in found}
+
+    def refunds(self, state: RepaymentState | None = RepaymentState.REQUESTED) -> list[Repayment]:
+        return repaying.select(self.tx, RepaymentFilter(state=state))
 
     def entries(self) -> list[int]:
         return list(self.tx.execute(text(MANUAL_ENTRIES_QUERY)).scalars())

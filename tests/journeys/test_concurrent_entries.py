@@ -8,6 +8,8 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType, Method
 from payments.contract.money import dollars
+from payments.core.repayment import RepaymentError
+from payments.core.transfer import TransferError
 from payments.journeys import linking, manual_entries
 from payments.journeys.linking import LinkRequest
 from payments.journeys.manual_entries import (
@@ -34,14 +36,14 @@ def draft(ledger: ClosedAprilLedger, amount: str = "10.00") -> EntryDraft:
 
 
 def click_concurrently(ledger: ClosedAprilLedger, act: Callable[[Any], object]) -> list[Any]:
-    """Call `act` in several concurrent transactions. Return each result, or the text of the EntryError."""
+    """Call `act` in several concurrent transactions. Return each result, or the text of the error."""
     results: list[Any] = []
 
     def click() -> None:
         try:
             with transaction(ledger.database) as tx:
                 found: object = act(tx)
-        except EntryError as error:
+        except (EntryError, RepaymentError, TransferError) as error:
             found = str(error)
         results.append(found)
 

@@ -30,7 +30,8 @@ pytestmark = pytest.mark.acceptance
 
 GRANTS_FILE = str(ROOT / "docs/ops/grants/grants.sql")
 APPEND_ONLY_TABLES = {
-    *"entries allocations manual_entries history audit lines_was set_aside_was findings_was charges_was notes".split(),
+    *"entries allocations manual_entries transfers history audit notes".split(),
+    *"lines_was set_aside_was findings_was charges_was".split(),
     *"drawer_lines drawer_counts deposits deposit_items".split(),
 }
 TABLE_PRIVILEGES_QUERY = """

@@ -52,6 +52,15 @@ CHANGE_STATEMENTS = {
     "new entry of a deposit": """
         INSERT INTO deposit_items (company_id, deposit_ref, entry_ref, turn)
         SELECT 'company', deposits.id, entries.id, 1 FROM deposits, entries LIMIT 1""",
+    "new refund": """
+        INSERT INTO repayments (company_id, clinic_id, patient_id, kind, amount, method, charge_type, reason,
+            request_key, request_hash, requested_at, requested_by)
+        VALUES ('company', 'clinic', 'patient', 'refund', 1, 'Check', 'Other', 'reason', 'key', '', '2020-06-10',
+            'user:biller')""",
+    "new transfer": """
+        INSERT INTO transfers (company_id, clinic_id, from_patient_id, to_patient_id, from_entry_ref, to_entry_ref,
+            request_key, request_hash)
+        SELECT company_id, clinic_id, patient_id, 'other', id, id, 'key', '' FROM entries LIMIT 1""",
     "settings of a clinic": """
         INSERT INTO settings_changes (company_id, clinic_id, since, integration, charge_types, set_by)
         VALUES ('company', 'clinic', '2020-06-10', false, '{}', 'user:admin')""",

@@ -80,7 +80,7 @@ def test_every_key_begins_with_the_company(read_catalog):
 def test_every_foreign_key_begins_with_the_company(read_catalog):
     keys = read_catalog(FOREIGN_KEYS_QUERY)
 
-    assert len(keys) == 16
+    assert len(keys) == 23
     assert [name for _, name, valid, own, other in keys if not (valid and own and other)] == []
 
 

@@ -24,9 +24,12 @@ class OfferedIds(NamedTuple):
     chosen_max: int
 
 
-def list_offered_ids(tx: Transaction, context: RequestContext) -> OfferedIds:
-    """Return the clinics and companies that the user may see, sorted. Return at most OFFERED_MAX of each."""
-    scope = context.user.scope
+def list_offered_ids(tx: Transaction, context: RequestContext, company: str | None = None) -> OfferedIds:
+    """Return the clinics and companies that the user may see, sorted. Return at most OFFERED_MAX of each.
+
+    With `company`, return only that company and its clinics.
+    """
+    scope = context.user.scope.narrowed_to_company(company)
     return OfferedIds(
         configuring.list_clinic_ids(tx, scope, OFFERED_MAX),
         configuring.list_company_ids(tx, scope, OFFERED_MAX),

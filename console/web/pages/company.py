@@ -8,8 +8,9 @@ from pydantic import Field
 from console.web.auth import Configurer
 from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
-from console.web.filters import Count, PageQuery, Text
+from console.web.filters import Amount, Count, PageQuery, Text
 from console.web.rendering import url
+from payments.contract.money import AMOUNT_MAX, ZERO
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.service_level import BUSINESS_DAYS_MAX
 from payments.core.timezone import TimezoneError, known_timezones
@@ -33,6 +34,7 @@ class _SettingsForm(PageQuery):
     exception_days: Annotated[Count, Field(ge=1, le=BUSINESS_DAYS_MAX)]
     dos_first: Literal["on"] | None = None
     adjustments: _Policy
+    refund_limit: Annotated[Amount, Field(title="Refunds without approval", ge=0, le=AMOUNT_MAX)] | None = None
     # The settings that the page showed; without them no conflict is detected.
     seen_timezone: Text | None = None
     seen_chosen: bool = False
@@ -40,6 +42,7 @@ class _SettingsForm(PageQuery):
     seen_exception_days: Count = 0
     seen_dos_first: bool = False
     seen_adjustments: _Policy = "review"
+    seen_refund_limit: Amount = ZERO
 
     @property
     def seen(self) -> CompanyRow | None:
@@ -54,6 +57,7 @@ class _SettingsForm(PageQuery):
             adjustments=self.seen_adjustments,
             timezone_chosen=self.seen_chosen,
             exception_days=self.seen_exception_days,
+            refund_limit=self.seen_refund_limit,
         )
 
     @property
@@ -66,6 +70,7 @@ class _SettingsForm(PageQuery):
             adjustments=self.adjustments,
             timezone=self.timezone,
             exception_days=self.exception_days,
+            refund_limit=self.refund_limit,
             seen=self.seen,
         )
 

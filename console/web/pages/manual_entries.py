@@ -7,6 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Form, Query, Response
 
 from console.manual_entry_wording import linked_message, posted_message, reversed_message, unlinked_message
+from console.repayment_wording import KINDS
 from console.reports.manual_entries import MANUAL_ENTRIES, manual_entry_records
 from console.web import entry_actions, exception_actions
 from console.web.auth import EntryPoster, Viewer
@@ -15,8 +16,9 @@ from console.web.entry_schemas import EntryFields, RequiredReasonText
 from console.web.filters import Day, PageQuery, RowId, Text
 from console.web.pages.choices import list_offered_ids
 from payments.contract.event import ChargeType, Method
+from payments.contract.money import ZERO
 from payments.core.finding import FindingReason, FindingStatus
-from payments.journeys import reporting
+from payments.journeys import repaying, reporting, transferring
 from payments.journeys.linking import LinkRequest, UnlinkRequest
 from payments.journeys.manual_entries import (
     EntryPurpose,
@@ -35,6 +37,9 @@ PURPOSES = {
     EntryPurpose.ADJUSTMENT: "Adjustment",
     EntryPurpose.ERROR_CORRECTION: "Error correction",
 }
+
+
+_NAMES = PURPOSES | {EntryPurpose(kind): name for kind, name in KINDS.items()} | {EntryPurpose.TRANSFER: "Transfer"}
 
 
 class _NewEntry(PageQuery):
@@ -102,7 +107,12 @@ def show(entry_id: RowId, context: Viewer) -> Response:
     """Show a manual entry, and the actions that a biller can perform on it."""
     with context.transaction() as tx:
         posted = entry_actions.visible_entry(tx, context, entry_id)
-        may_change = context.may("post_entries") and posted.entry.reversed_by is None and posted.entry.reverses is None
+        entry, content, first = posted.entry, posted.entry.content, posted.entry.reverses or posted.entry.id
+        is_by_hand, is_transfer = content.purpose.is_by_hand, content.purpose is EntryPurpose.TRANSFER
+        transfer = transferring.id_of_entry(tx, content.company_id, first) if is_transfer else None
+        refund = None if is_by_hand or is_transfer else repaying.id_of_entry(tx, content.company_id, first)
+        may_use = context.may("post_entries") and entry.reversed_by is None and entry.reverses is None
+        may_change = may_use and is_by_hand
         open_exceptions = _open_exceptions(tx, context, posted) if may_change and not posted.payment else []
         context.audit(tx, "viewed manual entry", f"entry {entry_id}", "", posted.entry.content.company_id)
     (record,) = manual_entry_records([posted])
@@ -110,7 +120,10 @@ def show(entry_id: RowId, context: Viewer) -> Response:
         "manual_entry.html",
         report=MANUAL_ENTRIES,
         entry=record,
-        purposes=PURPOSES,
+        refund=refund,
+        transfer=transfer,
+        may_take=may_use and content.amount > ZERO and (is_by_hand or is_transfer),
+        purposes=_NAMES,
         may_change=may_change,
         open_exceptions=open_exceptions,
         today=_today(context, posted.entry.content.company_id),

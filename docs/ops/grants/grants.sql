@@ -27,7 +27,7 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO payments_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO payments_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO payments_app;
-REVOKE UPDATE, DELETE ON entries, manual_entries, allocations, history, audit, notes FROM payments_app;
+REVOKE UPDATE, DELETE ON entries, manual_entries, transfers, allocations, history, audit, notes FROM payments_app;
 REVOKE UPDATE, DELETE ON drawer_lines, drawer_counts, deposits, deposit_items FROM payments_app;
 REVOKE UPDATE, DELETE ON lines_was, set_aside_was, findings_was, charges_was FROM payments_app;
 REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM payments_app;

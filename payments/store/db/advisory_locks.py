@@ -25,6 +25,7 @@ class AdvisoryLock(IntEnum):
     ADMISSION = 7_250_009  # shared by imports; retiring a company or clinic waits for them
     NIGHTLY_SNAPSHOT = 7_250_010
     MANUAL_ENTRY = 7_250_011  # per request key: the same request at the same time posts one entry
+    REPAYMENT = 7_250_012  # per account, and per request key: its refunds and transfers are checked one after another
     DRAWER = 7_250_021  # per clinic: opening, locking and closing its drawers
     DEPOSIT = 7_250_022  # per clinic: making and reversing its deposits
 

@@ -43,6 +43,15 @@ ACTIVE_LINK = (
 )
 """The JOIN clause that adds the active link of each row of `entries`, if it has one."""
 
+IS_OF_DEPOSIT = (
+    "(entries.kind <> 'manual' OR EXISTS (SELECT FROM manual_entries AS own WHERE own.company_id = entries.company_id "
+    "AND own.entry_ref = entries.id AND own.purpose IN ('payment', 'adjustment', 'error_correction')))"
+)
+"""The condition that a row of `entries` is money that the office took.
+
+Refunds, payments that the bank took back and transfers between accounts are none, nor are their reversals.
+"""
+
 
 def links_of_line(company_id: str, line_ref: str, condition: str = _IS_ACTIVE) -> str:
     """Return a FROM item named `linked`: the rows of `entries` that are linked to a line.

@@ -31,17 +31,22 @@ def lock(tx: Transaction, target: LinkTarget, scope: Scope) -> Line:
     return line
 
 
+def find_payment(tx: Transaction, key: str, scope: Scope) -> int | None:
+    """Return the row id of the line with a printed key. None if the scope has none or several of them."""
+    refs = manual_entries.line_ids(tx, printed_keys.find(tx, [key], scope)[key].keys)
+    return refs[0] if len(refs) == 1 else None
+
+
 def _line_ref(tx: Transaction, target: LinkTarget, scope: Scope) -> int:
     if target.finding_id is not None:
         found = findings.load(tx, [target.finding_id]).get(target.finding_id)
         if found is None:
             raise _no_target(target)
         return found.line_ref
-    key = target.payment or ""
-    refs = manual_entries.line_ids(tx, printed_keys.find(tx, [key], scope)[key].keys)
-    if len(refs) != 1:
+    line_ref = find_payment(tx, target.payment or "", scope)
+    if line_ref is None:
         raise _no_target(target)
-    return refs[0]
+    return line_ref
 
 
 def _no_target(target: LinkTarget) -> EntryError:

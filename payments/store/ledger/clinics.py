@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from payments.contract.event import ChargeType
 from payments.contract.keys import ClinicKey
+from payments.contract.money import Money
 from payments.core.eligibility import ClinicSettings, SettingsChange, settings_as_of
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
@@ -24,7 +25,8 @@ class CompanyRow(NamedTuple):
 
     `timezone` is an IANA name, the default one unless `timezone_chosen`. Rule 4 of D8 applies a payment `hold_days`
     after its deposit date. `dos_first` runs rule 2 of D8 before rule 1. `adjustments` is `review` or `auto`. An
-    exception must be decided within `exception_days` business days (rule D6).
+    exception must be decided within `exception_days` business days (rule D6). A refund above `refund_limit` dollars
+    needs an approval.
     """
 
     company: str
@@ -34,6 +36,7 @@ class CompanyRow(NamedTuple):
     adjustments: str
     timezone_chosen: bool
     exception_days: int
+    refund_limit: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Clinic:
 
 
 _KEY_COLUMNS = list(ClinicKey._fields)
-_COMPANY_COLUMNS = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen, exception_days"
+_COMPANY_COLUMNS = ", ".join(["company_id AS company", *CompanyRow._fields[1:]])
 # A retired clinic, or a clinic of a company that is retired or has moved to another installation, is in no list and has
 # no settings: it counts as switched off.
 _IS_COMPANY_LISTED = f"(companies.retired_at IS NULL AND (companies.{HAS_MOVED}) IS NOT TRUE)"
@@ -145,10 +148,7 @@ def create_companies(tx: Transaction, company_ids: Iterable[str], default_timezo
 
 
 def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None) -> list[CompanyRow]:
-    """Return the companies for which nobody has chosen a time zone, sorted by id.
-
-    If `company_ids` is not None, only these companies are returned.
-    """
+    """Return the companies without a chosen time zone, sorted by id; only those in `company_ids` unless it is None."""
     found = tx.execute(
         text(
             f"SELECT {_COMPANY_COLUMNS} FROM companies WHERE NOT timezone_chosen AND {_IS_COMPANY_LISTED} "

@@ -56,7 +56,10 @@ _SETTINGS_OF_CLINIC = "AND settings_changes.clinic_id = {0}.clinic_id"
 _IS_NEW_CLINIC = (
     f"clinics.confirmed_at IS NULL AND NOT {_HAS_SETTINGS.format('clinics', _SETTINGS_OF_CLINIC.format('clinics'))}"
 )
-_IS_CHANGED = "timezone_chosen OR dos_first OR hold_days <> 30 OR adjustments <> 'review' OR exception_days <> 5"
+_IS_CHANGED = (
+    "timezone_chosen OR dos_first OR hold_days <> 30 OR adjustments <> 'review' OR exception_days <> 5 "
+    "OR refund_limit <> 0"
+)
 _IS_NEW_COMPANY = (
     f"companies.confirmed_at IS NULL AND NOT ({_IS_CHANGED}) AND NOT {_HAS_SETTINGS.format('companies', '')}"
 )

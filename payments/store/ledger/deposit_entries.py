@@ -11,7 +11,7 @@ from payments.core.deposit import ItemKind
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.conditions import conditions, in_scope, parameters_of, scope_parameters
 from payments.store.db.connection import Transaction
-from payments.store.db.line_entries import ACTIVE_LINK
+from payments.store.db.line_entries import ACTIVE_LINK, IS_OF_DEPOSIT
 from payments.store.db.patient_names import join_names
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
@@ -52,7 +52,7 @@ _ENTRY_FILTERS = {
     "until": "deposit_date <= :until",
     "method": "entries.method = :method",
 }
-_IS_UNDEPOSITED = f"{TURNS} % 2 = 0"
+_IS_UNDEPOSITED = f"({TURNS} % 2 = 0 AND {IS_OF_DEPOSIT})"
 # An entry corrects a deposited payment if an entry of the same line, or the one that it reverses, is on an earlier
 # deposit.
 _IS_CORRECTION = (

@@ -21,6 +21,7 @@ from payments.store.db.statement import text
 from payments.store.ledger import lines
 from payments.store.ledger.patients import PATIENT_KEY_COLUMNS, PatientKey, patient_rows
 from payments.store.ledger.postponed_work import is_postponed
+from payments.store.ledger.taken_money import sources_of_taken_money
 from payments.store.tables import allocations, patients
 
 _ALLOCATION_COLUMNS = (
@@ -168,6 +169,7 @@ def _load_credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
         if row.refund_of:
             refunds[row.line_ref] = row.refund_of
     refunded = _refunded_lines(tx, groups.values(), refunds) if refunds else {}
+    refunded |= sources_of_taken_money(tx, rows)
     credits_: dict[PatientKey, list[Credit]] = defaultdict(list)
     for key, by_source in groups.items():
         credits_[key] = [credit_of(source, own, refunded.get(source)) for source, own in by_source.items()]
@@ -176,7 +178,7 @@ def _load_credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
 
 def _refunded_lines(
     tx: Transaction, accounts: Iterable[Mapping[SourceId, object]], refunds: Mapping[int, str]
-) -> dict[SourceId, int]:
+) -> dict[SourceId, SourceId]:
     """Find the refunded lines that are on the account of their refund. Return their row ids by row id of the refund.
 
     `accounts` holds the sources of each account. `refunds` maps the row id of each refund to the refunded key.
@@ -184,7 +186,7 @@ def _refunded_lines(
     by_line_ids = [[source for source in each if isinstance(source, int)] for each in accounts]
     with_refunds = [by_line for by_line in by_line_ids if refunds.keys() & set(by_line)]
     keys = lines.local_keys(tx, (ref for by_line in with_refunds for ref in by_line))
-    targets: dict[SourceId, int] = {}
+    targets: dict[SourceId, SourceId] = {}
     for by_line in with_refunds:
         own = {ref: refunds[ref] for ref in by_line if ref in refunds}
         targets.update(refunded_lines({ref: keys[ref] for ref in by_line}, own).items())

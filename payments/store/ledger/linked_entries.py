@@ -35,6 +35,8 @@ class LinkChange(NamedTuple):
 
 def check_linkable(entry: ManualEntry, line: Line) -> None:
     """Raise EntryError unless an entry may be linked to a line that this transaction has locked."""
+    if not entry.purpose.is_by_hand:
+        raise EntryError("an entry of a refund or a transfer is not linked to an exception")
     own = (entry.company_id, entry.clinic_id, entry.patient_id)
     if own != (line.company_id, line.key.clinic_id, line.patient_id):
         theirs = f"patient {line.patient_id} in clinic {line.key.clinic_id}"

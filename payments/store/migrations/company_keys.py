@@ -125,6 +125,13 @@ LATER_FOREIGN_KEYS = (
     ForeignKey("drawer_counts", "company_id, drawer_ref", "drawers (company_id, id)"),
     ForeignKey("deposit_items", "company_id, deposit_ref", "deposits (company_id, id)"),
     ForeignKey("deposit_items", "company_id, entry_ref", "entries (company_id, id)"),
+    ForeignKey("repayments", "company_id, line_ref", "lines (company_id, id)"),
+    ForeignKey("repayments", "company_id, paid_entry_ref", "entries (company_id, id)"),
+    ForeignKey("repayments", "company_id, entry_ref", "entries (company_id, id)"),
+    ForeignKey("transfers", "company_id, line_ref", "lines (company_id, id)"),
+    ForeignKey("transfers", "company_id, moved_entry_ref", "entries (company_id, id)"),
+    ForeignKey("transfers", "company_id, from_entry_ref", "entries (company_id, id)"),
+    ForeignKey("transfers", "company_id, to_entry_ref", "entries (company_id, id)"),
 )
 """Foreign keys that are newer than the keys by company, because their tables or columns are newer."""
 

@@ -23,12 +23,14 @@ _READ_RIGHTS, _ADD_RIGHTS, _CHANGE_RIGHTS, _REMOVE_RIGHTS = (
 _RIGHTS_BY_TABLE = {
     **dict.fromkeys(("alembic_version", "postponed_work"), _READ_RIGHTS),
     **dict.fromkeys(("daily_queues", "nightly_results", "import_tasks", "requeue_items"), _READ_RIGHTS),
-    **dict.fromkeys(("allocations", "audit", "entries", "history", "manual_entries"), _ADD_RIGHTS),
+    **dict.fromkeys(("allocations", "audit", "entries", "history", "manual_entries", "transfers"), _ADD_RIGHTS),
     **dict.fromkeys(("notes", "settings_changes", "drawer_lines", "drawer_counts"), _ADD_RIGHTS),
     **dict.fromkeys(("deposits", "deposit_items"), _ADD_RIGHTS),
     **dict.fromkeys(("lines_was", "set_aside_was", "findings_was", "charges_was", "account_marks"), _ADD_RIGHTS),
     **dict.fromkeys(("companies", "clinics", "company_months", "lines", "set_aside", "findings"), _CHANGE_RIGHTS),
-    **dict.fromkeys(("patients", "charges", "entry_links", "drawers", "requeue_runs", "users"), _CHANGE_RIGHTS),
+    **dict.fromkeys(
+        ("patients", "charges", "entry_links", "drawers", "repayments", "requeue_runs", "users"), _CHANGE_RIGHTS
+    ),
     **dict.fromkeys(("sessions", "uploaded_logs", "login_failures", "saved_views"), _REMOVE_RIGHTS),
 }
 """The rights of CONSOLE_ROLE. It has none on other tables and on partitions, no DELETE of payments, and no DDL."""

@@ -50,6 +50,10 @@ _TABLE_BY_REFERENCE = {
     "drawer_ref": drawers.name,
     "deposit_ref": deposits.name,
     "reversed_ref": deposits.name,
+    "paid_entry_ref": entries.name,
+    "moved_entry_ref": entries.name,
+    "from_entry_ref": entries.name,
+    "to_entry_ref": entries.name,
 }
 _TABLE_BY_VERSIONS_TABLE = {versions_table(table.name): table.name for table in VERSIONED}
 

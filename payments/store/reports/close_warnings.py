@@ -9,9 +9,11 @@ from payments.store.db.connection import Transaction
 from payments.store.db.line_entries import links_of_line
 from payments.store.db.statement import text
 from payments.store.feed.current import current_dead_letters_cte
-from payments.store.tables import MAY_BE_UNPOSTED
 
 # The lines are found by partial indexes. An OR of both conditions would read all lines of the company.
+from payments.store.ledger.stored_transfers import IS_CONTRADICTED, TRANSFERS_WITH_ENTRIES
+from payments.store.tables import MAY_BE_UNPOSTED
+
 _UNRESOLVED_LINES_QUERY = f"""
 SELECT line_ref AS id FROM findings WHERE company_id = :company_id AND status = 'open'
 UNION SELECT id FROM lines WHERE company_id = :company_id AND ({MAY_BE_UNPOSTED})
@@ -21,10 +23,11 @@ UNION SELECT id FROM lines WHERE company_id = :company_id AND ({MAY_BE_UNPOSTED}
 
 @dataclass(frozen=True, slots=True)
 class CloseWarning:
-    """A payment that should be resolved before the close: its key and its amount in dollars.
+    """A payment, refund or transfer that should be resolved before the close: its key and its amount in dollars.
 
     `what` is the payment's status, or the reason of its exception. `company` is None for a dead letter whose company is
-    unreadable.
+    unreadable. `refund` is the id of a refund that is not issued yet; then `what` is its state. `transfer` is the id of
+    a transfer of a payment that the EMR has deleted or moved itself.
     """
 
     what: str
@@ -33,13 +36,16 @@ class CloseWarning:
     amount: Money | None
     is_exception: bool = False
     company: str | None = None
+    refund: int | None = None
+    transfer: int | None = None
 
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     """Return the payments of a month that are pending, invalid, Not Sent after the last attempt, or open exceptions.
 
-    A payment belongs to the month of its transaction date, and to the months of the deposit dates of its entries and
-    linked manual entries. A dead letter without a company is included if it cannot belong to another company.
+    A payment belongs to the months of its transaction date and of the deposit dates of its entries, linked ones too. A
+    dead letter without a company is included if it cannot belong to another company. Refunds of the month that are not
+    issued and transfers of the month that contradict the EMR follow.
     """
     found = tx.execute(
         text(
@@ -70,6 +76,38 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
                         AND set_aside_ref = current_dead_letters.id AND findings.status = 'open')
             ORDER BY is_exception DESC, what, payment
             """
+        ),
+        {"company_id": company_id, "month": month.first_day},
+    )
+    return [*(CloseWarning(**row) for row in found.mappings()), *_refunds_and_transfers(tx, company_id, month)]
+
+
+def _refunds_and_transfers(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
+    return [*_waiting_refunds(tx, company_id, month), *_contradicted_transfers(tx, company_id, month)]
+
+
+def _waiting_refunds(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
+    requested_on = "(requested_at AT TIME ZONE companies.timezone)::date"
+    found = tx.execute(
+        text(
+            "SELECT CASE WHEN approved_at IS NULL THEN 'requested' ELSE 'approved' END AS what, "
+            "'refund ' || repayments.id AS payment, repayments.reason AS detail, amount, company_id AS company, "
+            "repayments.id AS refund FROM repayments JOIN companies USING (company_id) "
+            "WHERE company_id = :company_id AND issued_at IS NULL AND voided_at IS NULL "
+            f"AND {IN_MONTH.format(requested_on)} ORDER BY repayments.id"
+        ),
+        {"company_id": company_id, "month": month.first_day},
+    )
+    return [CloseWarning(**row) for row in found.mappings()]
+
+
+def _contradicted_transfers(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
+    found = tx.execute(
+        text(
+            "SELECT 'changed' AS what, 'transfer ' || transfers.id AS payment, given.reason AS detail, "
+            "given.amount, transfers.company_id AS company, transfers.id AS transfer "
+            f"{TRANSFERS_WITH_ENTRIES} WHERE transfers.company_id = :company_id AND {IS_CONTRADICTED} "
+            f"AND {IN_MONTH.format('given.deposit_date')} ORDER BY transfers.id"
         ),
         {"company_id": company_id, "month": month.first_day},
     )

@@ -15,6 +15,7 @@ from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, in_scope, parameters_of, rows_of_each_clinic
 from payments.store.db.connection import Transaction
 from payments.store.db.keyset import Keyset, PositionedRow, SortKey, order_by
+from payments.store.db.line_entries import IS_OF_DEPOSIT
 from payments.store.db.patient_names import join_names
 from payments.store.db.printed_key import printed_clinic
 from payments.store.db.statement import text
@@ -38,7 +39,8 @@ class GroupBy(StrEnum):
 class PaymentLogFilter:
     """Filter of the Patient Payment Log. A field that is None does not restrict it.
 
-    `since` and `until` are inclusive deposit dates. `as_of` is a moment: the log is read as it was then.
+    `since` and `until` are inclusive deposit dates. `as_of` is a moment: the log is read as it was then. With
+    `only_deposits`, refunds, returned payments and transfers are omitted.
     """
 
     patient_id: str | None = None
@@ -51,6 +53,7 @@ class PaymentLogFilter:
     kind: str | None = None
     scope: Scope = EVERYTHING
     company_id: str | None = None
+    only_deposits: bool = False
 
 
 class PaymentLogRow(NamedTuple):
@@ -215,7 +218,8 @@ def _conditions(log_filter: PaymentLogFilter) -> str:
         "kind": "kind = :kind",
         "company_id": "entries.company_id = :company_id",
     }
-    return conditions(log_filter, sql_by_field)
+    of_deposits = f" AND {IS_OF_DEPOSIT}" if log_filter.only_deposits else ""
+    return f"{conditions(log_filter, sql_by_field)}{of_deposits}"
 
 
 def _execute(

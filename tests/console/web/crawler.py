@@ -56,6 +56,8 @@ class Crawler:
         If `is_thorough`, submit each search with each value of each field. Otherwise submit it once, unchanged.
         """
         self.browser, self.elsewhere, self.is_thorough = browser, elsewhere, is_thorough
+        # Values of fields in the forms of an action, instead of the usual ones.
+        self.values_by_action: dict[str, dict[str, str]] = {}
         self.problems: list[str] = []
         self.reached: set[str] = set()
         self._submitted: set[str] = set()
@@ -156,7 +158,8 @@ class Crawler:
         form = same[0]
         self._submitted.add(name)
         self.reached.add(f"POST {address_shape(form.action)}")
-        fields = form_values(form)
+        own_values = self.values_by_action.get(form.action, {})
+        fields = {key: own_values.get(key, value) for key, value in form_values(form).items()}
         if "old_password" in fields:
             fields |= {"old_password": self._password, "password": _NEXT_PASSWORD, "password_again": _NEXT_PASSWORD}
             self._password = _NEXT_PASSWORD

@@ -9,6 +9,8 @@ from tests.console.web.drawer_probes import drawer_probes
 from tests.console.web.entry_probes import entry_probes
 from tests.console.web.exception_probes import exception_probes
 from tests.console.web.list_probes import export_probes, probes_of_list, view_probes
+from tests.console.web.refund_probes import refund_probes
+from tests.console.web.transfer_probes import transfer_probes
 from tests.console.web.two_companies import (
     ADMIN_OF_ALL,
     EARLIER_USER,
@@ -43,6 +45,8 @@ def probes(ids: ForeignIds) -> dict[str, list[dict[str, Any]]]:
     changes = (
         _change_probes(keys, runs[1:], user) | _clinic_change_probes() | exception_probes(ids.exception, keys, FOREIGN)
     )
+    changes |= refund_probes(ids.refund, ids.entry, FOREIGN_KEY, (FOREIGN, FOREIGN_CLINIC))
+    changes |= transfer_probes(ids.transfer, ids.entry, FOREIGN_KEY, (FOREIGN, FOREIGN_CLINIC))
     changes |= entry_probes(ids.entry, ids.exception, FOREIGN_KEY, (FOREIGN, FOREIGN_CLINIC))
     changes |= drawer_probes(ids.drawer, (FOREIGN, FOREIGN_CLINIC))
     changes |= deposit_probes(ids.deposit, ids.entry, (FOREIGN, FOREIGN_CLINIC))

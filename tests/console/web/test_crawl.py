@@ -16,30 +16,17 @@ from console.web.pages import audit, claims_feed, exceptions, payment_log
 from payments.access import authentication
 from payments.access.authentication import NewPassword
 from payments.access.rights import Right, Role, User
-from payments.contract.event import Method
-from payments.contract.money import dollars
-from payments.core.deposit import DepositDraft
-from payments.core.drawer import CashCount, DrawerCount
-from payments.core.finding import FindingReason
 from payments.core.month import Month
 from payments.core.scope import Scope
 from payments.journeys import (
     adjusting,
     closing,
     confirming,
-    deposits,
     distributing,
-    drawers,
-    manual_entries,
-    reporting,
     requeue_runs,
 )
 from payments.journeys.confirming import NamedClinic
-from payments.journeys.deposits import DepositReversal, UndepositedFilter
 from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
-from payments.journeys.drawers import OpeningRequest, Stamp
-from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget
-from payments.journeys.reporting import ExceptionFilter
 from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
@@ -53,11 +40,20 @@ from tests.builders.events import (
     saved_payment,
 )
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, open_as_owner, send_login, serve
+from tests.console.web.crawled_money import (
+    COMPANY,
+    ODD_PATIENT,
+    add_deposits,
+    add_drawers,
+    add_manual_entries,
+    relative_of,
+    values_of_money_forms,
+)
 from tests.console.web.crawler import Crawler
 from tests.console.web.scenarios import add_not_sent
 from tests.engines import scratch_database
 
-COMPANY, MAY = "company", Month(2026, 5)
+MAY = Month(2026, 5)
 # For programs, and the page of a visitor who is not logged in.
 PATHS_WITHOUT_PAGES = {"/metrics", "/health", "/alive", "/login"}
 # Scripts ask for them; `test_newer_rows.py` does too.
@@ -65,7 +61,7 @@ ENDPOINTS_FOR_SCRIPTS = {f"GET /{each}/newer" for each in ("claims-feed", "excep
 SEARCH_ADDRESS = "/search?q=sent"  # the search box has no button
 # Short pages, because most of the time goes into their rows; and more than a page of each list.
 PAGE_ROWS, MANY = 4, 9
-ODD_PATIENT, ODD_PAYMENT = 'ada, o\'neil & "sons"/<i>', 'odd "id" & <b>#?'
+ODD_PAYMENT = 'odd "id" & <b>#?'
 # Administrators last: they disable others.
 USERS = [
     User(f"{role}-of-north", role, Scope(frozenset({COMPANY}), frozenset({"north"})))
@@ -111,6 +107,7 @@ def add_odd_events(ledger: ClinicLedger, now: datetime) -> None:
     ledger.publish(
         "north",
         saved_patient(ODD_PATIENT),
+        *(saved_patient(relative_of(user)) for user in USERS),
         saved_payment(payment_id="today", **today),
         saved_payment(payment_id=ODD_PAYMENT, patient_id=ODD_PATIENT, **today),
         saved_payment(payment_id="early", patient_id="nobody-yet", **today),
@@ -122,46 +119,6 @@ def add_odd_events(ledger: ClinicLedger, now: datetime) -> None:
     ledger.import_events(saved_payment(company_id="typo", clinic_id="nroth", patient_id="new"))
     with transaction(ledger.database) as tx:
         confirming.retire(tx, NamedClinic("typo", None), now, "user:admin")
-
-
-def add_manual_entries(database: Database) -> None:
-    """Post manual entries of a patient who has an exception of a closed month. Link one entry to the exception."""
-    now = datetime.now(UTC)
-    with transaction(database) as tx:
-        found = [
-            each
-            for each in reporting.exceptions(tx, ExceptionFilter(reason=FindingReason.CLOSED_MONTH))
-            if each.clinic == "north" and each.patient == "patient"
-        ]
-        for number, target in enumerate((LinkTarget(found[0].id), None, None)):
-            draft = EntryDraft(
-                EntryPurpose.PAYMENT, dollars("1.00"), Method.CASH, COMPANY, "north", "patient", reference="1021"
-            )
-            manual_entries.post(tx, EntryRequest(f"seed-{number}", draft, target), now, "user:billing")
-
-
-def add_drawers(database: Database) -> None:
-    """Count several drawers, each with a reason, so that billers can close them."""
-    now = datetime.now(UTC)
-    with transaction(database) as tx:
-        for _ in range(3):
-            opened = drawers.open_drawer(tx, OpeningRequest("north", COMPANY), now, "user:desk")
-            counted = DrawerCount(CashCount(bills_20=1), {}, "the rest is in the safe")
-            drawers.count(tx, opened.drawer.id, counted, Stamp(now, "user:desk"))
-
-
-def add_deposits(database: Database) -> None:
-    """Make a deposit and reverse it, make another, and post a manual entry to deposit."""
-    now = datetime.now(UTC)
-    north = Scope.of_clinic(COMPANY, "north")
-    with transaction(database) as tx:
-        found = deposits.list_undeposited(tx, UndepositedFilter(scope=north, method=Method.CASH), 10)
-        money = [each.id for each in found if each.amount > 0]
-        for number, entries in enumerate((money[:1], money[1:2])):
-            draft = DepositDraft(f"seed-{number}", "north", Method.CASH, "First Bank 1234", tuple(entries))
-            slip = deposits.make(tx, draft._replace(company_id=COMPANY), now, "user:billing")
-            if not number:
-                deposits.reverse(tx, DepositReversal(slip.deposit.id, "another bank"), now, "user:billing")
 
 
 def add_users(database: Database) -> None:
@@ -206,6 +163,7 @@ def test_every_link_and_form_of_every_page_works_for_every_role(site: FastAPI) -
                     *task_pages(user),
                     is_thorough=user.name in THOROUGHLY_CRAWLED_USERS,
                 )
+                crawler.values_by_action = values_of_money_forms(user, USERS)
                 crawler.crawl()
                 problems += crawler.problems
                 reached |= crawler.reached

@@ -48,6 +48,8 @@ REQUIRED = {
         GET /deposits | GET /deposits/{deposit_id} | GET /api/deposits | GET /api/deposits/{deposit_id}
         GET /api/undeposited
         GET /drawers | GET /drawers/{drawer_id} | GET /api/drawers | GET /api/drawers/{drawer_id}
+        GET /api/refunds | GET /api/refunds/{refund_id} | GET /refunds | GET /refunds/{refund_id}
+        GET /api/transfers | GET /api/transfers/{transfer_id} | GET /transfers | GET /transfers/{transfer_id}
     """,
     Right.COUNT_DRAWERS: """
         POST /drawers | POST /drawers/{drawer_id}/count | POST /api/drawers | POST /api/drawers/{drawer_id}/count
@@ -62,6 +64,13 @@ REQUIRED = {
         POST /api/entries/{entry_id}/link | POST /api/entries/{entry_id}/unlink
         GET /entries/new | POST /entries | POST /entries/{entry_id}/reverse
         POST /entries/{entry_id}/link | POST /entries/{entry_id}/unlink
+        POST /api/refunds | POST /api/refunds/{refund_id}/issue | POST /api/refunds/{refund_id}/void
+        GET /refunds/new | POST /refunds | POST /refunds/{refund_id}/issue | POST /refunds/{refund_id}/void
+        POST /api/transfers | POST /api/transfers/{transfer_id}/undo
+        GET /transfers/new | POST /transfers | POST /transfers/{transfer_id}/undo
+    """,
+    Right.APPROVE_REFUNDS: """
+        POST /api/refunds/{refund_id}/approve | POST /refunds/{refund_id}/approve
     """,
     Right.REQUEUE: """
         POST /claims-feed/selected | GET /refused-events/{event_id} | GET /refused-events/{event_id}/file

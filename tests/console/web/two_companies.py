@@ -21,6 +21,8 @@ from tests.console.web.entry_probes import AMOUNT, add_entry
 from tests.console.web.exception_probes import add_note
 from tests.console.web.list_probes import add_views
 from tests.console.web.operations_rows import add_operations
+from tests.console.web.refund_probes import REFUNDED, add_refund
+from tests.console.web.transfer_probes import MOVED, SISTER, add_transfer
 
 OWN, FOREIGN = "alpha", "beta-company"
 OWN_CLINIC, FOREIGN_CLINIC = "north", "beta-clinic"
@@ -43,6 +45,8 @@ FOREIGN_TEXTS = (
     "88.53",
     AMOUNT,
     CHECKS,
+    REFUNDED,
+    MOVED,
 )
 TEXTS_IN_REQUESTS = {
     *FOREIGN_TEXTS[:3],
@@ -65,7 +69,9 @@ REQUESTS_WITHOUT_PAYMENT_DATA = {
 
 
 class ForeignIds(NamedTuple):
-    """Row ids of the other company: an exception, requeue runs, dead letters, a manual entry, a drawer and a deposit.
+    """Row ids of the other company.
+
+    These are an exception, requeue runs, dead letters, a manual entry, a drawer, a deposit, a refund, and a transfer.
 
     The first run selects payments without a company. The last run selects payments of the other company.
     """
@@ -76,6 +82,8 @@ class ForeignIds(NamedTuple):
     entry: int
     drawer: int
     deposit: int
+    refund: int
+    transfer: int
 
 
 def publish_events(ledger: ClinicLedger, clinic: str, *events: Any, company: str) -> None:
@@ -94,6 +102,7 @@ def fill_ledger(database: Database) -> None:
         ledger,
         FOREIGN_CLINIC,
         saved_patient(FOREIGN_PATIENT, company_id=FOREIGN, name="Beatrix"),
+        saved_patient(SISTER, company_id=FOREIGN),
         saved_charge("beta-charge", "91.87", **ids),
         saved_payment(payment_id="beta-open", **paid("73.19", "2026-05-05"), **ids),
         company=FOREIGN,
@@ -125,6 +134,8 @@ def _add_work(database: Database, now: datetime) -> None:
         add_entry(tx, FOREIGN, FOREIGN_CLINIC, now)
         add_drawer(tx, FOREIGN, FOREIGN_CLINIC, now)
         add_deposit(tx, FOREIGN, FOREIGN_CLINIC, now)
+        add_refund(tx, FOREIGN, FOREIGN_CLINIC, now)
+        add_transfer(tx, FOREIGN, FOREIGN_CLINIC, now)
         for scope in (Scope(frozenset()), Scope.of_companies(FOREIGN)):
             chosen = FeedFilter(reason="invalid_event", find=FOREIGN_PATIENT, scope=scope)
             requeue_runs.start_run(tx, chosen, now, f"user:{FOREIGN_USER}")

@@ -80,8 +80,10 @@ def foreign_ids(database: Database) -> ForeignIds:
         entry = tx.execute(text("SELECT min(entry_ref) FROM manual_entries")).scalar_one()
         drawer = tx.execute(text("SELECT min(id) FROM drawers")).scalar_one()
         deposit = tx.execute(text("SELECT min(id) FROM deposits")).scalar_one()
+        refund = tx.execute(text("SELECT min(id) FROM repayments")).scalar_one()
+        transfer = tx.execute(text("SELECT min(id) FROM transfers")).scalar_one()
     assert len(dead_letters) == 4
-    return ForeignIds(exception, runs, dead_letters, entry, drawer, deposit)
+    return ForeignIds(exception, runs, dead_letters, entry, drawer, deposit, refund, transfer)
 
 
 def send_request(browser: Browser, endpoint: str, fields: dict[str, Any], ids: ForeignIds) -> Response:
