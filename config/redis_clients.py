@@ -25,7 +25,7 @@ FAILOVER_SOCKET_TIMEOUT_SECONDS = 5
 If a primary freezes, each connection pool of a process waits once for this time. It is longer than a
 blocking command waits in the server, which is at most a second.
 """
-_CANNOT_WRITE_ERRORS = ("READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED")
+_CANNOT_WRITE_ERRORS = ("READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED", "WAIT cannot", "WAITAOF cannot")
 
 
 def make_redis_client(url: str, *, socket_timeout: int = 15, **options: Any) -> redis.Redis:
@@ -97,8 +97,8 @@ def primary_address(client: redis.Redis) -> str | None:
 def says_cannot_write(error: BaseException) -> bool:
     """Return whether an error of Redis means that the server accepts no writes at present.
 
-    This is so if the server is a replica, has too few replicas (`min-replicas-to-write`), or became a replica while a
-    command was blocked.
+    This is so if the server is a replica, which refuses WAIT and WAITAOF too, has too few replicas
+    (`min-replicas-to-write`), or became a replica while a command was blocked.
     """
     return isinstance(error, redis.ReadOnlyError) or str(error).startswith(_CANNOT_WRITE_ERRORS)
 

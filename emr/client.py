@@ -7,10 +7,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast
 
 import redis
+from redis.exceptions import NoPermissionError
 
 from emr.backlog_limit import BacklogLimit
 from emr.connection import FeedConnection
-from emr.durability import DEFAULT_DURABILITY, Confirmation, Durability
+from emr.durability import DEFAULT_DURABILITY, Confirmation, Durability, read_replication_id
 from emr.errors import FeedError, FeedFullError, FeedRefusedError, FeedUnconfirmedError, FeedUnreachableError
 from emr.event_bodies import Publishable, Sign, SigningKey, body_of, event_id_for
 from payments.contract.partial_event import read_partial_event
@@ -100,6 +101,26 @@ class PaymentFeed:
                 on_progress(count)
         return count
 
+    @property
+    def confirmed_replication_id(self) -> str | None:
+        """The replication ID of the primary that confirmed the latest chunk.
+
+        It is None if `durability` demands no replica, or if the user may not run INFO.
+        """
+        return self._confirmation.replication_id
+
+    def find_replication_id(self) -> str | None:
+        """Ask the primary for its replication ID. Return None if the user may not run INFO.
+
+        The ID changes at each failover. Raises FeedUnreachableError if Redis does not answer, and FeedRefusedError if
+        it refuses the connection.
+        """
+        with self._connection.translating_errors(0):
+            try:
+                return read_replication_id(self._connection.redis.info("replication"))
+            except NoPermissionError:
+                return None
+
     def close(self) -> None:
         """Close the connections."""
         self._connection.redis.close()
@@ -130,12 +151,12 @@ class PaymentFeed:
         with self._tracing_entries(entries), self._connection.translating_errors(confirmed_count):
             self._require_room(Counter(stream for stream, _ in entries), confirmed_count)
             self._require_confirmed(self._confirmation.missing_at_present(self._connection.redis), confirmed_count)
-            replies, reply_to_wait = self._add(entries)
-            self._require_confirmed(self._confirmation.missing_guarantee(reply_to_wait), confirmed_count)
-        return replies
+            ids, other_replies = self._add(entries)
+            self._require_confirmed(self._confirmation.missing_guarantee(other_replies), confirmed_count)
+        return ids
 
-    def _add(self, entries: list[Entry]) -> tuple[list[bytes], Any]:
-        """Add entries. Return their ids, and the reply to WAIT or WAITAOF, or None if neither was sent."""
+    def _add(self, entries: list[Entry]) -> tuple[list[bytes], list[Any]]:
+        """Add entries. Return their ids, and the replies to the other commands of the pipeline."""
         with self._connection.redis.pipeline(transaction=False) as pipeline:
             for stream, fields in entries:
                 pipeline.xadd(stream, cast("dict[Any, Any]", fields))
@@ -148,7 +169,7 @@ class PaymentFeed:
             if isinstance(reply, redis.RedisError):
                 raise reply
         self._backlog.record_measurements(measured, others[: 2 * len(measured)])
-        return ids, others[-1] if others else None
+        return ids, others
 
     def _require_room(self, streams: Counter[str], confirmed_count: int) -> None:
         if (limit := self._backlog.limit) and (full := self._backlog.find_full(self._connection.redis, streams)):

@@ -1,6 +1,6 @@
 """Wait until replicas or disks have an event, before the publisher counts it as published."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -68,6 +68,11 @@ class Confirmation:
     def __init__(self, durability: Durability) -> None:
         self._durability = durability
         self._was_confirmed = durability.is_default
+        self.replication_id: str | None = None
+        """The replication ID of the primary that gave the latest confirmation.
+
+        It is None if `durability` demands no replica, or if the user may not run INFO.
+        """
 
     def missing_at_present(self, client: redis.Redis) -> str | None:
         """Return what is missing for a confirmation at present, or None if events can be confirmed.
@@ -79,11 +84,16 @@ class Confirmation:
             return None
         with client.pipeline(transaction=False) as pipeline:
             self.request(pipeline)
-            return self.missing_guarantee(pipeline.execute(raise_on_error=False)[-1])
+            return self.missing_guarantee(pipeline.execute(raise_on_error=False))
 
     def request(self, pipeline: "Pipeline") -> None:
-        """Add WAIT or WAITAOF to the end of a pipeline. If the durability is the default, add nothing."""
+        """Add WAIT or WAITAOF to the end of a pipeline. If the durability is the default, add nothing.
+
+        If it demands a replica, INFO comes before, so that both replies are from the same server.
+        """
         required = self._durability
+        if required.replicas:
+            pipeline.info("replication")
         milliseconds = required.timeout // timedelta(milliseconds=1)
         if required.on_disk:
             pipeline.waitaof(1, required.replicas, milliseconds)
@@ -91,20 +101,23 @@ class Confirmation:
             pipeline.wait(required.replicas, milliseconds)
         self._was_confirmed = required.is_default
 
-    def missing_guarantee(self, reply: Any) -> str | None:
-        """Return what is missing according to the reply to WAIT or WAITAOF, or None if nothing is missing.
+    def missing_guarantee(self, replies: Sequence[Any]) -> str | None:
+        """Return what is missing according to the last replies of a pipeline, or None if nothing is missing.
 
-        Raises WaitRefusedError if Redis refuses the command. If Redis did not answer, the reply is an error, which is
-        raised.
+        Raises WaitRefusedError if Redis refuses WAIT or WAITAOF. If Redis did not answer, the reply is an error, which
+        is raised.
         """
         if self._durability.is_default:
             return None
+        reply = replies[-1]
         if isinstance(reply, redis.ResponseError):
             raise WaitRefusedError(str(reply)) from reply
         if isinstance(reply, redis.RedisError):
             raise reply
         missing = self._missing_part(reply)
         self._was_confirmed = missing is None
+        if self._durability.replicas:
+            self.replication_id = read_replication_id(replies[-2])
         return missing
 
     def _missing_part(self, reply: Any) -> str | None:
@@ -116,3 +129,11 @@ class Confirmation:
         if replicas < required.replicas:
             return f"{replicas} of {required.replicas} replicas stored them {seconds}"
         return None
+
+
+def read_replication_id(reply: Any) -> str | None:
+    """Return the replication ID in the reply to `INFO replication`, or None if Redis refuses INFO.
+
+    The ID changes whenever a server becomes the primary.
+    """
+    return str(reply["master_replid"]) if isinstance(reply, Mapping) else None

@@ -6,15 +6,15 @@ can never be published, which the relay has marked as refused.
 
 import contextlib
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 
 from emr.client import CHUNK_EVENTS, PaymentFeed
-from emr.errors import FeedError, FeedFullError, FeedRefusedError
+from emr.confirmed_events import CONFIRMED_KEPT, ConfirmedEvents
+from emr.errors import FeedError
+from emr.outbox_chunk import ChunkPublisher
 from emr.outbox_table import (
     Connection,
     RefusedEvent,
@@ -27,24 +27,21 @@ from emr.outbox_table import (
     waiting,
     write,
 )
-from payments.contract.size_limit import EVENT_BYTES_MAX
 
-__all__ = ["Connection", "RefusedEvent", "Relay", "create_table", "refused", "retry_refused", "waiting", "write"]
+__all__ = [
+    "CONFIRMED_KEPT",
+    "Connection",
+    "RefusedEvent",
+    "Relay",
+    "create_table",
+    "refused",
+    "retry_refused",
+    "waiting",
+]
+__all__ += ["write"]
 
 _PAUSE_FIRST, _PAUSE_MAX, _DOUBLINGS_MAX = timedelta(milliseconds=100), timedelta(seconds=5), 6
 log = structlog.get_logger()
-
-
-@dataclass
-class _Outcome:
-    """The result of a chunk: the published events, the refused events with their reasons, and a temporary refusal.
-
-    Events are given by their ids in the outbox. `refusal` is the last temporary error of a stream or of the server.
-    """
-
-    published: list[int] = field(default_factory=list)
-    reasons: dict[int, str] = field(default_factory=dict)
-    refusal: FeedRefusedError | FeedFullError | None = None
 
 
 class Relay:
@@ -62,6 +59,10 @@ class Relay:
     limit `unprocessed_max`. If replicas or disks do not confirm a chunk, its events stay in the outbox, and are
     published again when a confirmation arrives.
 
+    If the feed's durability demands replicas, a published event stays in the outbox for CONFIRMED_KEPT. A failover may
+    lose it, even if a replica has confirmed it: Sentinel may promote another replica. After a failover, the relay
+    therefore publishes these events again (`outbox_events_published_again`).
+
     `connection` is a connection, or a function that opens one. With a function, `run` pauses and reconnects after an
     error of the database. `pause` replaces `time.sleep`.
     """
@@ -77,10 +78,11 @@ class Relay:
         self._connect = connection if callable(connection) else None
         self._connection = None if callable(connection) else connection
         self._feed, self._chunk, self._pause = feed, chunk, pause or _sleep
-        # A pass over the outbox: the last id, and the streams whose events have to wait for the next pass.
-        self._after, self._blocked = 0, set[str]()
+        self._publisher = ChunkPublisher(feed)
+        self._after = 0  # the last id of the present pass over the outbox
         self._database_error: Exception | None = None
         self._database_failures = 0
+        self._confirmed = ConfirmedEvents(feed)
 
     def publish_chunk(self) -> int:
         """Publish the next chunk of the outbox. Return how many of its events were published or refused for good.
@@ -97,9 +99,10 @@ class Relay:
         try:
             with self._recording_database_errors():
                 events = lock_oldest(connection, self._after, self._chunk)
-            outcome = self._publish(events)
+            outcome = self._publisher.publish(events)
             with self._recording_database_errors():
                 record_outcome(connection, outcome.published, outcome.reasons)
+                self._confirmed.settle(connection, outcome.newest_replication_id)
                 connection.commit()
         except BaseException:
             # On a broken connection, the rollback fails too. Raise the first error, not that of the rollback.
@@ -134,69 +137,9 @@ class Relay:
             if is_idle and not wait():
                 return
 
-    def _publish(self, events: Sequence[WaitingEvent]) -> _Outcome:
-        outcome = _Outcome()
-        bodies = {}
-        for event in events:
-            if event.body is None:
-                outcome.reasons[event.id] = f"{event.byte_count:,} bytes; an event has at most {EVENT_BYTES_MAX:,}"
-            elif not self._blocked or self._feed.stream_of(event.body) not in self._blocked:
-                bodies[event.id] = event.body
-        while bodies:
-            try:
-                self._feed.publish_many(bodies.values())
-                outcome.published.extend(bodies)
-                break
-            except FeedFullError as full:
-                outcome.refusal = full
-                bodies = self._hold_full_stream(full, bodies, outcome)
-            except FeedRefusedError as refusal:
-                outcome.refusal = refusal
-                self._publish_singly(bodies, outcome)
-                break
-        return outcome
-
-    def _hold_full_stream(self, full: FeedFullError, bodies: dict[int, bytes], outcome: _Outcome) -> dict[int, bytes]:
-        """Block the stream that is full. Return the events of other streams that are not yet published."""
-        self._blocked.add(full.stream)
-        rows = list(bodies)
-        outcome.published.extend(rows[: full.confirmed_count])
-        left = rows[full.confirmed_count :]
-        return {row: bodies[row] for row in left if self._feed.stream_of(bodies[row]) != full.stream}
-
-    def _publish_singly(self, bodies: dict[int, bytes], outcome: _Outcome) -> None:
-        """Publish events one by one, because Redis refused their chunk.
-
-        If Redis refuses an event but accepts a later one of the same stream, the first one becomes a refused event.
-        """
-        suspects: dict[str, dict[int, str]] = defaultdict(dict)
-        for row, body in bodies.items():
-            stream = self._feed.stream_of(body)
-            if stream in self._blocked:
-                continue
-            refusal = self._publish_or_refuse(body)
-            if refusal is None:
-                outcome.published.append(row)
-                outcome.reasons |= suspects.pop(stream, {})
-            elif refusal.may_concern_event:
-                suspects[stream][row] = refusal.problem
-            else:
-                self._blocked.add(stream)
-        self._blocked.update(suspects)
-        if not self._blocked:
-            outcome.refusal = None
-
-    def _publish_or_refuse(self, body: bytes) -> FeedRefusedError | None:
-        """Publish an event. Return the error if Redis refuses it, otherwise None."""
-        try:
-            self._feed.publish(body)
-        except FeedRefusedError as refusal:
-            return refusal
-        return None
-
     def _begin_pass(self) -> None:
         self._after = 0
-        self._blocked.clear()
+        self._publisher.blocked.clear()
 
     def _continue_after(self, events: Sequence[WaitingEvent]) -> None:
         """Set the position at which the next chunk starts.
@@ -204,7 +147,7 @@ class Relay:
         If `events` is a full chunk and only some streams are blocked, start after `events`. Otherwise start at the
         oldest event.
         """
-        if self._blocked and self._feed.streams > 1 and len(events) == self._chunk:
+        if self._publisher.blocked and self._feed.streams > 1 and len(events) == self._chunk:
             self._after = events[-1].id
         else:
             self._begin_pass()
@@ -218,6 +161,8 @@ class Relay:
     def _recording_database_errors(self) -> Iterator[None]:
         try:
             yield
+        except FeedError:
+            raise
         except Exception as error:
             self._database_error = error
             self._database_failures += 1
