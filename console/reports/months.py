@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from console.plurals import plural
 from console.reports.definition import Column, ColumnKind, Report, SortCost
 from console.reports.output import Record
 from console.reports.parameters import parameter
@@ -51,7 +52,7 @@ CLOSE_WARNINGS = Report(
     ),
     table=("what", "payment", "detail", "amount"),
     page=("what", "payment", "amount"),
-    noun="payment",
+    noun="item",
     empty="No open items in this month.",
     total_of="amount",
 )
@@ -84,7 +85,7 @@ def month_sum_records(sums: Iterable[MonthSum]) -> list[Record]:
 
 
 def warning_records(warnings: Iterable[CloseWarning]) -> list[Record]:
-    """Return the payments to resolve before a close as records, sorted by kind and payment."""
+    """Return what to resolve before a close as records, sorted by kind and payment."""
     records = [_warning_record(each) for each in warnings]
     return sorted(records, key=lambda record: (str(record["what"]), str(record["payment"])))
 
@@ -97,4 +98,11 @@ def _warning_record(warning: CloseWarning) -> Record:
         return asdict(warning) | {"what": f"Refund {what}"}
     if warning.transfer is not None:
         return asdict(warning) | {"what": "Transfer of a payment that the EMR has changed"}
+    if warning.drawer is not None:
+        return asdict(warning) | {"what": f"Drawer {what}, not closed"}
+    if (money := warning.undeposited) is not None:
+        return asdict(warning) | {
+            "what": "Money on no deposit",
+            "detail": plural(money.entry_count, "entry", "entries"),
+        }
     return asdict(warning) | {"what": what, "detail": wording.detail(warning.detail)}

@@ -17,7 +17,7 @@ from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics, company_moves, month_close, months, postponed_work
 from payments.store.ledger.month_close import MonthRow, MonthToClose
 from payments.store.reports import close_warnings as warnings_report
-from payments.store.reports.close_warnings import CloseWarning
+from payments.store.reports.close_warning import CloseWarning
 
 __all__ = ["CloseWarning", "ClosingError", "MonthRow", "Snapshot"]
 

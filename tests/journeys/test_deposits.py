@@ -5,11 +5,13 @@ from datetime import date
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from console.reports.months import warning_records
 from payments.contract.event import Method
 from payments.contract.money import total
 from payments.core.deposit import DepositDraft, DepositError, ItemKind
+from payments.core.month import Month
 from payments.core.scope import Scope
-from payments.journeys import deposits
+from payments.journeys import closing, deposits
 from payments.journeys.deposits import DepositFilter, DepositReversal, DepositSlip, UndepositedFilter
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -134,3 +136,16 @@ def test_deposit_is_never_changed(office: Office, change: str) -> None:
 
     with pytest.raises(DBAPIError):
         office.tx.execute(text(change))
+
+
+def test_money_on_no_deposit_is_a_warning_if_the_clinic_deposits_its_method(office: Office) -> None:
+    def warned() -> list[tuple[object, object, str]]:
+        found = warning_records(closing.close_warnings(office.tx, "company", Month(2020, 6)))
+        return [(each["payment"], each["detail"], str(each["amount"])) for each in found if each["undeposited"]]
+
+    entries = [each.id for each in undeposited(office)]
+    assert warned() == []
+    make(office, entries[:1])
+    assert warned() == [("clinic Check", "2 entries", "23.00")]
+    make(office, entries[1:], key="two")
+    assert warned() == []

@@ -5,11 +5,13 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from console.reports.months import warning_records
 from payments.contract.event import Method
 from payments.contract.money import dollars
 from payments.core.drawer import CashCount, DrawerCount, DrawerError, DrawerState, LineKind
+from payments.core.month import Month
 from payments.core.scope import Scope
-from payments.journeys import drawers
+from payments.journeys import closing, drawers
 from payments.journeys.drawers import DrawerFilter, DrawerSheet, DrawerSummary, OpeningRequest, Stamp
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -184,3 +186,16 @@ def test_locked_drawer_is_not_changed(office: Office, change: str) -> None:
 
     with pytest.raises(DBAPIError):
         office.tx.execute(text(change))
+
+
+def test_drawer_that_is_not_closed_is_a_warning_before_its_month_closes(office: Office) -> None:
+    def warned(month: int) -> list[tuple[object, object]]:
+        found = warning_records(closing.close_warnings(office.tx, "company", Month(2020, month)))
+        return [(each["what"], each["drawer"]) for each in found if each["drawer"]]
+
+    drawer = open_drawer(office)
+    assert (warned(5), warned(6)) == ([], [("Drawer open, not closed", drawer)])
+    count(office, drawer, "20.00", "30.00")
+    assert warned(6) == [("Drawer locked, not closed", drawer)]
+    drawers.close(office.tx, drawer, Stamp(office.now, BEN))
+    assert warned(6) == []

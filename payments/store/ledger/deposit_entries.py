@@ -52,7 +52,8 @@ _ENTRY_FILTERS = {
     "until": "deposit_date <= :until",
     "method": "entries.method = :method",
 }
-_IS_UNDEPOSITED = f"({TURNS} % 2 = 0 AND {IS_OF_DEPOSIT})"
+IS_UNDEPOSITED = f"({TURNS} % 2 = 0 AND {IS_OF_DEPOSIT})"
+"""The condition that a row of `entries` is money that is on no deposit."""
 # An entry corrects a deposited payment if an entry of the same line, or the one that it reverses, is on an earlier
 # deposit.
 _IS_CORRECTION = (
@@ -68,7 +69,7 @@ _ANY_DEPOSIT = "9223372036854775807"
 def undeposited(tx: Transaction, chosen: UndepositedFilter, limit: int) -> list[DepositEntry]:
     """Return up to `limit` entries that are on no deposit, by deposit date."""
     source = (
-        f"WHERE {_IS_UNDEPOSITED}{in_scope(chosen.scope, 'entries')}{conditions(chosen, _ENTRY_FILTERS)} "
+        f"WHERE {IS_UNDEPOSITED}{in_scope(chosen.scope, 'entries')}{conditions(chosen, _ENTRY_FILTERS)} "
         "ORDER BY deposit_date, entries.id LIMIT :limit"
     )
     parameters = {"limit": limit, **parameters_of(chosen)}
@@ -78,7 +79,7 @@ def undeposited(tx: Transaction, chosen: UndepositedFilter, limit: int) -> list[
 def select(tx: Transaction, clinic: ClinicKey, method: str, entry_ids: Sequence[int]) -> dict[int, Money]:
     """Return the amounts of those of these entries that the clinic can deposit with this method, by entry id."""
     query = (
-        f"SELECT id, amount FROM entries WHERE {_IS_UNDEPOSITED} AND company_id = :company_id "
+        f"SELECT id, amount FROM entries WHERE {IS_UNDEPOSITED} AND company_id = :company_id "
         "AND clinic_id = :clinic_id AND method = :method AND id = ANY(:ids)"
     )
     found = tx.execute(text(query), {**clinic._asdict(), "method": method, "ids": list(entry_ids)})

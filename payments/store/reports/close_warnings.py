@@ -1,19 +1,17 @@
 """Open work that should be resolved before a month is closed (rule D7)."""
 
-from dataclasses import dataclass
-
-from payments.contract.money import Money
 from payments.core.month import Month
 from payments.store.db.conditions import IN_MONTH
 from payments.store.db.connection import Transaction
 from payments.store.db.line_entries import links_of_line
 from payments.store.db.statement import text
 from payments.store.feed.current import current_dead_letters_cte
-
-# The lines are found by partial indexes. An OR of both conditions would read all lines of the company.
 from payments.store.ledger.stored_transfers import IS_CONTRADICTED, TRANSFERS_WITH_ENTRIES
+from payments.store.reports.close_warning import CloseWarning
+from payments.store.reports.desk_warnings import drawers_to_close, undeposited_money
 from payments.store.tables import MAY_BE_UNPOSTED
 
+# The lines are found by partial indexes. An OR of both conditions would read all lines of the company.
 _UNRESOLVED_LINES_QUERY = f"""
 SELECT line_ref AS id FROM findings WHERE company_id = :company_id AND status = 'open'
 UNION SELECT id FROM lines WHERE company_id = :company_id AND ({MAY_BE_UNPOSTED})
@@ -21,32 +19,24 @@ UNION SELECT id FROM lines WHERE company_id = :company_id AND ({MAY_BE_UNPOSTED}
 """
 
 
-@dataclass(frozen=True, slots=True)
-class CloseWarning:
-    """A payment, refund or transfer that should be resolved before the close: its key and its amount in dollars.
-
-    `what` is the payment's status, or the reason of its exception. `company` is None for a dead letter whose company is
-    unreadable. `refund` is the id of a refund that is not issued yet; then `what` is its state. `transfer` is the id of
-    a transfer of a payment that the EMR has deleted or moved itself.
-    """
-
-    what: str
-    payment: str
-    detail: str
-    amount: Money | None
-    is_exception: bool = False
-    company: str | None = None
-    refund: int | None = None
-    transfer: int | None = None
-
-
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     """Return the payments of a month that are pending, invalid, Not Sent after the last attempt, or open exceptions.
 
     A payment belongs to the months of its transaction date and of the deposit dates of its entries, linked ones too. A
     dead letter without a company is included if it cannot belong to another company. Refunds of the month that are not
-    issued and transfers of the month that contradict the EMR follow.
+    issued, transfers of the month that contradict the EMR, drawers of the month that are not closed, and money of the
+    month that is on no deposit follow.
     """
+    return [
+        *_unresolved_payments(tx, company_id, month),
+        *_waiting_refunds(tx, company_id, month),
+        *_contradicted_transfers(tx, company_id, month),
+        *drawers_to_close(tx, company_id, month),
+        *undeposited_money(tx, company_id, month),
+    ]
+
+
+def _unresolved_payments(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     found = tx.execute(
         text(
             f"""
@@ -79,11 +69,7 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
         ),
         {"company_id": company_id, "month": month.first_day},
     )
-    return [*(CloseWarning(**row) for row in found.mappings()), *_refunds_and_transfers(tx, company_id, month)]
-
-
-def _refunds_and_transfers(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
-    return [*_waiting_refunds(tx, company_id, month), *_contradicted_transfers(tx, company_id, month)]
+    return [CloseWarning(**row) for row in found.mappings()]
 
 
 def _waiting_refunds(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:

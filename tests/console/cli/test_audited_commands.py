@@ -37,7 +37,7 @@ def test_settings_and_months_of_commands_are_audited(terminal: Terminal, ledger_
     assert months == [
         ("scheduled month", name, "0 payments to resolve"),
         ("cancelled month closing", name, ""),
-        ("closed month", name, "payments of 25.00"),
+        ("closed month", name, "payments of $25.00"),
     ]
 
 
