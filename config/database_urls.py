@@ -34,7 +34,7 @@ _HINTS_OF_UNKNOWN_OPTIONS = {
 }
 _POOLER_OPTION = "pgbouncer"
 _POOLER_OPTION_TEXT = f"{_POOLER_OPTION}=true"
-_SEARCH_PATH = re.compile(r"search[_-]path", re.IGNORECASE)
+_SEARCH_PATH_PATTERN = re.compile(r"search[_-]path", re.IGNORECASE)
 
 
 def normalize_database_url(text: str) -> str:
@@ -96,7 +96,7 @@ def _validated_options(options: Mapping[str, str]) -> dict[str, str]:
         raise ValueError("options: PgBouncer does not pass them on; set them for the role with ALTER ROLE ... SET")
     if options.get("client_encoding", "utf8").lower() not in {"utf8", "utf-8"}:
         raise ValueError("client_encoding: remove it from the URL; other values are not supported")
-    if _SEARCH_PATH.search(options.get("options", "")):
+    if _SEARCH_PATH_PATTERN.search(options.get("options", "")):
         raise ValueError("options: the tables are in the schema public; remove search_path from the URL")
     return dict(options)
 

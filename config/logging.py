@@ -15,7 +15,7 @@ from config.settings import Settings
 from config.tracebacks import render_as_text, summarize_errors
 
 # The password between `//user:` and `@` of a URL, anywhere in a text.
-_PASSWORD_IN_URL = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/]+(?=@)", re.IGNORECASE)
+_PASSWORD_IN_URL_PATTERN = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/]+(?=@)", re.IGNORECASE)
 
 # They log plugins, or every request, at level info.
 _LOGGERS_VERBOSE_AT_INFO = ("alembic.runtime.plugins", "httpx")
@@ -96,7 +96,7 @@ def redact_passwords(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 
 def _redacted(value: object) -> object:
     if isinstance(value, str):
-        return _PASSWORD_IN_URL.sub(r"\g<before>***", value)
+        return _PASSWORD_IN_URL_PATTERN.sub(r"\g<before>***", value)
     if isinstance(value, dict):
         return {key: _redacted(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

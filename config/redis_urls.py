@@ -11,7 +11,7 @@ _SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 """Maps the scheme of a URL of Sentinels to the scheme of a URL of one server."""
 _SCHEMES = ("redis", "rediss", "unix", *_SENTINEL_SCHEMES)
 _EXPECTED_SCHEMES = "redis://, rediss://, unix:///, redis+sentinel:// or rediss+sentinel://"
-_SERVICE_AND_DATABASE = re.compile(r"/(?P<service>[A-Za-z0-9._-]{1,64})(?:/(?P<database>.*))?", re.DOTALL)
+_SERVICE_AND_DATABASE_PATTERN = re.compile(r"/(?P<service>[A-Za-z0-9._-]{1,64})(?:/(?P<database>.*))?", re.DOTALL)
 _SENTINEL_PORT = 26379
 
 
@@ -124,7 +124,7 @@ def _normalize_sentinel_url(url: EngineUrl) -> str:
     options = normalize_redis_options(url, sentinels=True)
     if not url.hosts or any(host.startswith("/") for host, _ in url.hosts):
         raise ValueError("expected the hosts of the Sentinels, such as redis+sentinel://a:26379,b:26379/SERVICE/0")
-    if (found := _SERVICE_AND_DATABASE.fullmatch(url.path)) is None:
+    if (found := _SERVICE_AND_DATABASE_PATTERN.fullmatch(url.path)) is None:
         raise ValueError("expected the service of the Sentinels and a database number at the end, such as /SERVICE/0")
     database = database_number(found["database"]) if found["database"] else "0"
     return join_engine_url(url.scheme, url, url.hosts, f"/{found['service']}/{database}", options)

@@ -10,20 +10,20 @@ DISABLING_HINT = "set enableServiceLinks: false in the pod's specification"
 
 _PROTOCOL = "(?:tcp|udp|sctp)"
 _PORT_PART = rf"_PORT_[0-9]+_{_PROTOCOL.upper()}"
-_PORT_NUMBER = re.compile(r"[0-9]{1,5}")
-_SERVICE_ADDRESS = re.compile(rf"{_PROTOCOL}://[0-9A-Fa-f.:\[\]]+:[0-9]{{1,5}}")
+_PORT_NUMBER_PATTERN = re.compile(r"[0-9]{1,5}")
+_SERVICE_ADDRESS_PATTERN = re.compile(rf"{_PROTOCOL}://[0-9A-Fa-f.:\[\]]+:[0-9]{{1,5}}")
 # The end of a name, and the form of its value. Both must match, so a misspelt setting is not taken for a link.
 _NAME_AND_VALUE_PATTERNS = (
-    (re.compile(rf".+?(_PORT|{_PORT_PART})"), _SERVICE_ADDRESS),
+    (re.compile(rf".+?(_PORT|{_PORT_PART})"), _SERVICE_ADDRESS_PATTERN),
     (re.compile(rf".+{_PORT_PART}_PROTO"), re.compile(_PROTOCOL)),
-    (re.compile(rf".+({_PORT_PART}_PORT|_SERVICE_PORT(_[A-Z0-9_]+)?)"), _PORT_NUMBER),
+    (re.compile(rf".+({_PORT_PART}_PORT|_SERVICE_PORT(_[A-Z0-9_]+)?)"), _PORT_NUMBER_PATTERN),
 )
-_HOST_VARIABLE_NAME = re.compile(rf".+({_PORT_PART}_ADDR|_SERVICE_HOST)")
+_HOST_VARIABLE_NAME_PATTERN = re.compile(rf".+({_PORT_PART}_ADDR|_SERVICE_HOST)")
 
 
 def is_service_link(name: str, value: str) -> bool:
     """Return whether a variable with this name and value is a service link."""
-    if _HOST_VARIABLE_NAME.fullmatch(name):
+    if _HOST_VARIABLE_NAME_PATTERN.fullmatch(name):
         return _is_address(value)
     return any(form.fullmatch(name) and expected.fullmatch(value) for form, expected in _NAME_AND_VALUE_PATTERNS)
 

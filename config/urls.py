@@ -17,10 +17,10 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 _URL_PATTERN = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?]*)(?P<path>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
 )
-_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_HOST_AND_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>.*))?")
-_HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
-_OPTION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,40}")
+_BARE_PERCENT_PATTERN = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_HOST_AND_PORT_PATTERN = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>.*))?")
+_HOST_NAME_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_OPTION_NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,40}")
 _PORT_MAX = 65_535
 _ENCODING_HINT = "in a user name or password, percent-encode it: # is %23, / is %2F, ? is %3F, @ is %40, % is %25"
 
@@ -89,7 +89,7 @@ def port_number(text: str) -> int:
 
 def validated_host(name: str) -> str:
     """Return the host name or address unchanged. Raises ValueError if it is invalid. The message does not quote it."""
-    if not (_HOST_NAME.fullmatch(name) or _is_ipv6(name)):
+    if not (_HOST_NAME_PATTERN.fullmatch(name) or _is_ipv6(name)):
         raise ValueError("the host is missing, or has a character that is not allowed in a host's name")
     return name
 
@@ -117,7 +117,7 @@ def normalize_web_address(url: str) -> str:
 
 
 def _split_host(text: str) -> HostPort:
-    if (match := _HOST_AND_PORT.fullmatch(text)) is None:
+    if (match := _HOST_AND_PORT_PATTERN.fullmatch(text)) is None:
         raise ValueError(f"expected host:port, with an IPv6 address in brackets; {_ENCODING_HINT}")
     port = port_number(match["port"]) if match["port"] else None
     if match["v6"] is None:
@@ -146,7 +146,7 @@ def _split_options(query: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in query.split("&") if query else ():
         name, _, value = part.partition("=")
-        if not _OPTION_NAME.fullmatch(name) or not value:
+        if not _OPTION_NAME_PATTERN.fullmatch(name) or not value:
             raise ValueError(f"expected name=value after the ?; {_ENCODING_HINT}")
         if name in found:
             raise ValueError(f"{name}: give it once")
@@ -155,7 +155,7 @@ def _split_options(query: str) -> dict[str, str]:
 
 
 def _decode(text: str) -> str:
-    if _BARE_PERCENT.search(text):
+    if _BARE_PERCENT_PATTERN.search(text):
         raise ValueError("the URL has a % that is not followed by two hexadecimal digits; write % as %25")
     try:
         decoded = unquote_to_bytes(text).decode()

@@ -7,7 +7,9 @@ from docgen.markdown import table
 from payments.help_texts import HelpText, Topic, help_texts
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "glossary.md"
-_GENERATED_PART = re.compile(r"(<!-- (\w+): generated from payments/help_texts -->\n)(.*?)(?=\n#|\Z)", re.DOTALL)
+_GENERATED_PART_PATTERN = re.compile(
+    r"(<!-- (\w+): generated from payments/help_texts -->\n)(.*?)(?=\n#|\Z)", re.DOTALL
+)
 
 
 def render_page() -> str:
@@ -15,7 +17,9 @@ def render_page() -> str:
 
     An HTML comment begins each part and names its topic. The next heading ends the part.
     """
-    return _GENERATED_PART.sub(lambda found: f"{found[1]}\n{_terms_of_topic(Topic(found[2]))}", PAGE.read_text("utf-8"))
+    return _GENERATED_PART_PATTERN.sub(
+        lambda found: f"{found[1]}\n{_terms_of_topic(Topic(found[2]))}", PAGE.read_text("utf-8")
+    )
 
 
 def _terms_of_topic(topic: Topic) -> str:

@@ -15,7 +15,7 @@ _CELL_CHARACTERS_MAX = csv.field_size_limit()
 _UNDECODABLE = "\udc80"
 ENCODING_ERRORS = "emr.csv_records"
 codecs.register_error(ENCODING_ERRORS, lambda error: (_UNDECODABLE, cast("UnicodeDecodeError", error).end))
-_UNREADABLE_CHARACTER = re.compile(f"[{_UNDECODABLE}\0]")
+_UNREADABLE_CHARACTER_PATTERN = re.compile(f"[{_UNDECODABLE}\0]")
 _ENCODING_ADVICE = "save the file as CSV in UTF-8"
 
 
@@ -75,8 +75,8 @@ def records(lines: Lines, separator: str) -> Iterator[tuple[int, int, list[str]]
             raise TableError(number, line, *_damaged_cell(lines.record, headings, separator, error)) from None
         if cells is None:
             return
-        if any(map(_UNREADABLE_CHARACTER.search, lines.record)):
-            at = next(at for at, cell in enumerate(cells) if _UNREADABLE_CHARACTER.search(cell))
+        if any(map(_UNREADABLE_CHARACTER_PATTERN.search, lines.record)):
+            at = next(at for at, cell in enumerate(cells) if _UNREADABLE_CHARACTER_PATTERN.search(cell))
             raise TableError(number, line, heading_at(headings, at), _unreadable_problem(cells[at]))
         if any(cell and not cell.isspace() for cell in cells):
             headings = headings or cells

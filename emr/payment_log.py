@@ -21,10 +21,12 @@ COLUMNS = [*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS]
 
 # Cells that a spreadsheet has changed: long numbers (1.2E+15), narrow columns (###) and errors (#N/A). Some exports
 # write ="0012", so that a spreadsheet keeps the leading zeros.
-_CHANGED_BY_SPREADSHEET = re.compile(
+_CHANGED_BY_SPREADSHEET_PATTERN = re.compile(
     r'-?\d([.,]\d+)?E[+-]\d\d+|=".*"|#+|#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)', re.ASCII | re.DOTALL
 )
-_NUMBER_WITH_SEPARATORS = re.compile(r"\D{0,3}(?:\d{1,3}(?:\D\d{3})+(?:\D\d{1,2})?|\d+\D\d{1,2})\D{0,3}", re.ASCII)
+_NUMBER_WITH_SEPARATORS_PATTERN = re.compile(
+    r"\D{0,3}(?:\d{1,3}(?:\D\d{3})+(?:\D\d{1,2})?|\d+\D\d{1,2})\D{0,3}", re.ASCII
+)
 _COLUMNS_WITH_SEPARATORS = {"clinic_id", "payment_id", "line_id", "amount_paid"}
 _FLAG_BY_WORD = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _TYPE_BY_NAME = {kind.casefold(): kind for kind in ChargeType}
@@ -131,7 +133,7 @@ def _may_be_divided(column: str, cells: Mapping[str, str]) -> bool:
     """
     if column in REQUIRED_COLUMNS and column not in _COLUMNS_WITH_SEPARATORS:
         return False
-    if column == "amount_paid" and not _NUMBER_WITH_SEPARATORS.fullmatch(cells[column]):
+    if column == "amount_paid" and not _NUMBER_WITH_SEPARATORS_PATTERN.fullmatch(cells[column]):
         return False
     return all(_is_readable(name, cells[name]) for name in REQUIRED_COLUMNS if name != column)
 
@@ -171,7 +173,7 @@ def _parse_identifier(text: str) -> str:
     """Return an id unchanged. Raises ValueError if the id is invalid, for example if it begins or ends with a blank."""
     if len(text) > ID_CHARACTERS_MAX or not is_identifier(text):
         raise ValueError("text of 1 to 64 printable characters, without white space at its ends")
-    if _CHANGED_BY_SPREADSHEET.fullmatch(text):
+    if _CHANGED_BY_SPREADSHEET_PATTERN.fullmatch(text):
         raise ValueError("the id itself, which a spreadsheet has changed (make it a column of text and export again)")
     return text
 

@@ -32,7 +32,7 @@ _VALUES = {
     "dos_first": {"False": "no", "True": "yes"},
     "adjustments": {"review": "reviewed by a biller", "auto": "accepted automatically"},
 }
-_CHANGE = re.compile(r"(\w+): (.*?) to (.*?)(?:, (?=\w+: )|$)", re.DOTALL)
+_CHANGE_PATTERN = re.compile(r"(\w+): (.*?) to (.*?)(?:, (?=\w+: )|$)", re.DOTALL)
 
 
 def action(code: str) -> str:
@@ -51,7 +51,7 @@ def company_changes(text: str) -> str:
 
     If the time zone itself changed, the change of `timezone_chosen` is omitted.
     """
-    found = _CHANGE.findall(text)
+    found = _CHANGE_PATTERN.findall(text)
     changes = {name: (old, new) for name, old, new in found if name in COMPANY_SETTINGS}
     if not found or len(changes) < len(found):
         return text

@@ -112,7 +112,7 @@ NO_EFFECT_CAUSES = {
 }
 WORKER_LABELS = {"importer": "Import", "retrier": "Import retry", "backoffice": "Exception check"}
 """The name that users see for the work of each service that writes the history."""
-_WORKER_NAME = re.compile(rf"({'|'.join(WORKER_LABELS)})-[0-9]+")
+_WORKER_NAME_PATTERN = re.compile(rf"({'|'.join(WORKER_LABELS)})-[0-9]+")
 _FIXED_DETAILS = {
     HistoryCode.FAILED: "Will be tried again",
     HistoryCode.RESUBMITTED: "Will be evaluated with the current settings",
@@ -174,13 +174,13 @@ def actor(who: str) -> str:
 
     A worker gets the name of its work: `Import` for `importer-4671`. Other names are returned unchanged.
     """
-    found = _WORKER_NAME.fullmatch(who)
+    found = _WORKER_NAME_PATTERN.fullmatch(who)
     return WORKER_LABELS[found[1]] if found else who
 
 
 def worker(who: str) -> str | None:
     """Return `who` if it is the name of a worker process, for operators. Return None if no worker acted."""
-    return who if _WORKER_NAME.fullmatch(who) else None
+    return who if _WORKER_NAME_PATTERN.fullmatch(who) else None
 
 
 def history(code: str) -> str:

@@ -19,7 +19,7 @@ _IGNORED_CHARACTERS = rf"(?:[^\S{_SEPARATOR_CHARACTERS}]|[\"\ufeff\u200b])*"
 _FORMULA_PATTERN = re.compile(
     rf"^(?=[\t\r\n])|((?:^|[{_SEPARATOR_CHARACTERS}]){_IGNORED_CHARACTERS})(?=[=+\-@\uff1d\uff0b\uff0d\uff20])"
 )
-_QUOTED_CHARACTERS = re.compile(rf"[\"{_SEPARATOR_CHARACTERS}]")
+_QUOTED_CHARACTER_PATTERN = re.compile(rf"[\"{_SEPARATOR_CHARACTERS}]")
 
 
 class OutputFormat(StrEnum):
@@ -119,7 +119,7 @@ def _cell(value: Value, *, is_raw: bool) -> str:
 
 
 def _quote(text: str) -> str:
-    return '"{}"'.format(text.replace('"', '""')) if _QUOTED_CHARACTERS.search(text) else text
+    return '"{}"'.format(text.replace('"', '""')) if _QUOTED_CHARACTER_PATTERN.search(text) else text
 
 
 def nested_records(value: Value) -> list[NestedRecord]:

@@ -56,7 +56,7 @@ _STATE_WORDS = (
         "front-office": "front office",
     }
 )
-_HYPHENATED = re.compile(r"(?<![^\s(;])(?=\S*\d)(?=\S*-)[\w$,./-]{2,16}(?=[\s)&<;:,.!?]|$)")
+_HYPHENATED_PATTERN = re.compile(r"(?<![^\s(;])(?=\S*\d)(?=\S*-)[\w$,./-]{2,16}(?=[\s)&<;:,.!?]|$)")
 """A short word with a hyphen and a digit: a date, an amount or an id."""
 _NO_VALUE = Markup('<span class="none">&ndash;</span>')
 
@@ -76,7 +76,7 @@ def unbroken(text: object) -> Markup:
     if isinstance(text, Markup):
         return text
     # The text is escaped, and the pattern matches no part of a tag.
-    return Markup(_HYPHENATED.sub(r'<span class="nowrap">\g<0></span>', str(escape(text))))  # noqa: S704
+    return Markup(_HYPHENATED_PATTERN.sub(r'<span class="nowrap">\g<0></span>', str(escape(text))))  # noqa: S704
 
 
 def format_money_text(amount: str) -> Markup:

@@ -12,7 +12,7 @@ from payments.exception_wording import format_dollars
 from payments.journeys.reporting import LifeEvent, TimelineRow
 
 Event = TypeVar("Event", TimelineRow, LifeEvent)
-_AMOUNT = re.compile(r"-?\d+\.\d\d")
+_AMOUNT_PATTERN = re.compile(r"-?\d+\.\d\d")
 _NAMES = ("before", "now", "posted")
 """The names of the params that are amounts. The param `postings` begins each posting with its amount."""
 
@@ -29,5 +29,5 @@ def _in_dollars(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _dollars(amount: Any) -> Any:
-    is_amount = isinstance(amount, str) and _AMOUNT.fullmatch(amount)
+    is_amount = isinstance(amount, str) and _AMOUNT_PATTERN.fullmatch(amount)
     return format_dollars(Decimal(amount)) if is_amount else amount

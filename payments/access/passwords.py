@@ -9,7 +9,7 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 12, 1000
 # Control characters, and surrogates, which stand for bytes that are not UTF-8.
-_UNTYPABLE_CHARACTER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_UNTYPABLE_CHARACTER_PATTERN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _HASHER = PasswordHasher()
 _RATED_CHARACTERS_MAX = 72
 # Of 0 to 4: fewer than 10^10 guesses are too few if the hashes leak.
@@ -99,6 +99,6 @@ def _check_characters(password: str) -> None:
         raise UserError(f"the password must have at least {PASSWORD_LENGTH_MIN} characters", "password")
     if len(password) > PASSWORD_LENGTH_MAX:
         raise UserError(f"the password must have at most {PASSWORD_LENGTH_MAX:,} characters", "password")
-    if _UNTYPABLE_CHARACTER.search(password):
+    if _UNTYPABLE_CHARACTER_PATTERN.search(password):
         sentence = "the password has a character that a login form cannot send, such as a tab or a line break"
         raise UserError(sentence, "password")

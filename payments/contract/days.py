@@ -13,9 +13,9 @@ DAY_PATTERN = YEAR_PATTERN + r"-\d{2}-\d{2}"
 
 # Without re.ASCII, \d also matches the digits of other scripts. date.fromisoformat() alone would take 20261005 and
 # 2026-W41-1, and pydantic a number of seconds.
-_DAY_FORM = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_MOMENT_FORM = re.compile(
-    _DAY_FORM.pattern + r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:\d{2})?)?", re.ASCII
+_DAY_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT_PATTERN = re.compile(
+    _DAY_PATTERN.pattern + r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:\d{2})?)?", re.ASCII
 )
 _SHOWN_CHARACTERS_MAX = 40
 _Parsed = TypeVar("_Parsed", date, datetime)
@@ -27,7 +27,7 @@ def parse_day(text: str) -> date:
     Raises ValueError for any other form, for a date that does not exist, and for a year before YEAR_FIRST or after
     YEAR_LAST.
     """
-    return _parse(text, _DAY_FORM, date.fromisoformat, "a date such as 2026-10-05")
+    return _parse(text, _DAY_PATTERN, date.fromisoformat, "a date such as 2026-10-05")
 
 
 def parse_moment(text: str) -> datetime:
@@ -36,7 +36,7 @@ def parse_moment(text: str) -> datetime:
     A date without a time is midnight. A time has hours and minutes; seconds are optional. The offset is Z, or has the
     form +02:00. A time without an offset is UTC. Raises ValueError as `parse_day` does.
     """
-    moment = _parse(text, _MOMENT_FORM, datetime.fromisoformat, "a time such as 2026-11-02T09:00:00Z")
+    moment = _parse(text, _MOMENT_PATTERN, datetime.fromisoformat, "a time such as 2026-11-02T09:00:00Z")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -13,7 +13,7 @@ from payments.contract.repeated_keys import find_repeated_key
 DEAD_LETTER_PREFIX = "refused:"
 """The beginning of the printed key of a dead letter. The row id of the dead letter follows it."""
 _SHOWN_CHARACTERS_MAX = 60
-_DEAD_LETTER_KEY = re.compile(rf"{DEAD_LETTER_PREFIX}([1-9][0-9]{{0,17}})")
+_DEAD_LETTER_KEY_PATTERN = re.compile(rf"{DEAD_LETTER_PREFIX}([1-9][0-9]{{0,17}})")
 
 
 class EventError(ValueError):
@@ -56,7 +56,7 @@ def reject_repeated_keys(body: bytes, distinct_key_count: int | None = None) -> 
 
 def dead_letter_id(key: str) -> int | None:
     """Return the row id in the printed key of a dead letter, or None if it is the key of a payment."""
-    found = _DEAD_LETTER_KEY.fullmatch(key)
+    found = _DEAD_LETTER_KEY_PATTERN.fullmatch(key)
     return int(found[1]) if found else None
 
 

@@ -60,7 +60,7 @@ def is_identifier(text: str) -> bool:
         text != ""
         and text.isprintable()
         and text.strip(" ") == text
-        and (text.isascii() or not _INVISIBLE_CHARACTER.search(text))
+        and (text.isascii() or not _INVISIBLE_CHARACTER_PATTERN.search(text))
     )
 
 
@@ -80,7 +80,7 @@ def _check_printed_key(value: str) -> str | None:
     """Return the text, or None if it is empty. Raises ValueError unless it can be read as clinic/payment/line."""
     if not value:
         return None
-    if not (is_identifier(value) and _PRINTED_KEY.fullmatch(value)):
+    if not (is_identifier(value) and _PRINTED_KEY_PATTERN.fullmatch(value)):
         raise ValueError("form")
     return value
 
@@ -93,12 +93,12 @@ def _empty_as_none(value: str) -> str | None:
 
 
 PRINTED_KEY_CHARACTERS_MAX = 3 * ID_CHARACTERS_MAX + len("//")
-_INVISIBLE_CHARACTER = re.compile(
+_INVISIBLE_CHARACTER_PATTERN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 """Letters, marks and symbols without a shape, such as the Hangul filler and the variation selectors."""
 _KEY_PART = rf"[^ ](?:.{{0,{ID_CHARACTERS_MAX - 2}}}[^ ])?"
-_PRINTED_KEY = re.compile(rf"{_KEY_PART}/{_KEY_PART}/{_KEY_PART}")
+_PRINTED_KEY_PATTERN = re.compile(rf"{_KEY_PART}/{_KEY_PART}/{_KEY_PART}")
 """Three ids joined by slashes. An id may contain slashes. The text matches if it can be split into three valid ids."""
 
 # For the JSON Schema: control, formatting and private-use characters, all spaces except U+0020, and characters without
@@ -139,7 +139,7 @@ PrintedKey = Annotated[
         str,
         StringConstraints(strict=True, max_length=PRINTED_KEY_CHARACTERS_MAX),
         AfterValidator(_check_printed_key),
-        Field(json_schema_extra={"pattern": f"^{_ALL_PRINTABLE}(?:{_PRINTED_KEY.pattern})?$"}),
+        Field(json_schema_extra={"pattern": f"^{_ALL_PRINTABLE}(?:{_PRINTED_KEY_PATTERN.pattern})?$"}),
     ]
     | None,
     Field(default=None, description='the key of a line, clinic/payment/line, e.g. "north/p-1001/1", or null'),

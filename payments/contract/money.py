@@ -14,7 +14,7 @@ AMOUNT_MAX = Decimal("9999999999.99")
 """The largest amount of an event and of a ledger entry, in dollars."""
 _CENT = Decimal("0.01")
 # Without re.ASCII, \d also matches the digits of other scripts. Decimal() alone would take 4E1, 4_0, NaN and blanks.
-_PLAIN_DECIMAL = re.compile(r"-?\d{1,18}(?:\.\d{1,2})?", re.ASCII)
+_PLAIN_DECIMAL_PATTERN = re.compile(r"-?\d{1,18}(?:\.\d{1,2})?", re.ASCII)
 _Key = TypeVar("_Key")
 
 
@@ -39,7 +39,7 @@ def dollars(amount: str | int | Decimal) -> Money:
     Raises ValueError for a text in another form, for an infinite amount, for NaN, and for a fraction of a cent. Amounts
     are never rounded.
     """
-    if isinstance(amount, str) and not _PLAIN_DECIMAL.fullmatch(amount):
+    if isinstance(amount, str) and not _PLAIN_DECIMAL_PATTERN.fullmatch(amount):
         raise ValueError(f"{amount!r} is not an amount such as 25.00")
     exact = Decimal(amount)
     if not exact.is_finite():

@@ -66,7 +66,7 @@ _FIRST_DAY, _LAST_DAY = date(YEAR_FIRST, 1, 1), date(YEAR_LAST, 12, 31)
 
 _TIME_FORM = r"(?:[01]\d|2[0-3]):[0-5]\d"
 _AMOUNT_FORM = r"(?:0|[1-9]\d{0,9})\.\d{2}"
-_TIME_AND_AMOUNTS = re.compile(
+_TIME_AND_AMOUNTS_PATTERN = re.compile(
     rf"{DAY_PATTERN}T{_TIME_FORM}:[0-5]\d(?:\.\d{{6}})?(?:Z|[+-]{_TIME_FORM}) {_AMOUNT_FORM} {_AMOUNT_FORM}",
     re.ASCII,
 )
@@ -102,7 +102,7 @@ def _is_plain(found: _Body, body: bytes) -> bool:
     return (
         body.count(b'"') == 2 * strings
         and "  " not in ids  # no id begins or ends with a space; ids with two spaces inside are left to `read_event`
-        and _TIME_AND_AMOUNTS.fullmatch(f"{found.saved_at} {found.amount_due} {found.amount_paid}") is not None
+        and _TIME_AND_AMOUNTS_PATTERN.fullmatch(f"{found.saved_at} {found.amount_due} {found.amount_paid}") is not None
         and _FIRST_DAY <= found.transaction_date <= _LAST_DAY
         and (found.date_of_service is None or _FIRST_DAY <= found.date_of_service <= _LAST_DAY)
         and not (found.paid and found.amount_paid == "0.00" and found.amount_due != "0.00")

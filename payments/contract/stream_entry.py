@@ -16,7 +16,7 @@ from payments.contract.size_limit import EVENT_BYTES_MAX, BodyDigest
 from payments.contract.whole_entry import WHOLE_ENTRY_BYTES_MAX, malformed_entry_error, read_whole_entry
 
 _COMPANY_KEY = b'"company_id"'
-_COMPANY_FIELD = re.compile(_COMPANY_KEY + rb'\s*:\s*("(?:[^"\\]|\\.)*")')
+_COMPANY_FIELD_PATTERN = re.compile(_COMPANY_KEY + rb'\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 class StreamEntry(NamedTuple):
@@ -103,7 +103,7 @@ def named_company(body: bytes) -> str | None:
     occurs again, spelled with escapes, the result may be wrong. `read_entry` therefore compares the result with the
     parsed event.
     """
-    if body.count(_COMPANY_KEY) == 1 and (found := _COMPANY_FIELD.search(body)):
+    if body.count(_COMPANY_KEY) == 1 and (found := _COMPANY_FIELD_PATTERN.search(body)):
         try:
             return valid_company(json.loads(found[1].decode()))
         except ValueError:

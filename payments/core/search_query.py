@@ -15,7 +15,7 @@ _KEYS_MAX = 50
 # 25, 25.5, 25.00, 1,250.00, $25, -$25.00 and ($25.00). A comma separates thousands only, so 25,00 is no amount.
 _AMOUNT_PATTERN = re.compile(r"(-?)\$?(\d{1,10}|\d{1,3}(?:,\d{3})+)(\.\d{1,2})?", re.ASCII)
 _PARENTHESES_PATTERN = re.compile(r"\((.+)\)")
-_WORDS_BEFORE_NUMBER = re.compile(
+_WORDS_BEFORE_NUMBER_PATTERN = re.compile(
     r"^(?:(?:check|cheque|chk|ck|ref|reference)\b\.?\s*)?(?:(?:number|no)\b\.?)?\s*#?\s*", re.IGNORECASE
 )
 _REFERENCE_FORMS = ("{}", "#{}", "check {}", "Check {}", "check #{}", "Check #{}", "ck {}", "CK {}")
@@ -108,6 +108,6 @@ def _reference_spellings(text: str) -> tuple[str, ...]:
 
     A text without a digit is returned only as it was typed.
     """
-    number = _WORDS_BEFORE_NUMBER.sub("", text, count=1)
+    number = _WORDS_BEFORE_NUMBER_PATTERN.sub("", text, count=1)
     forms = _REFERENCE_FORMS if any(map(str.isdigit, number)) else ()
     return tuple(dict.fromkeys((text, *(form.format(number) for form in forms))))

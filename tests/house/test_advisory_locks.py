@@ -7,8 +7,8 @@ from tests.house.source import ROOT
 
 REGISTRY = "payments/store/db/advisory_locks.py"
 SEARCHED_FOLDERS = ("bench", "config", "console", "devstack", "docgen", "emr", "payments", "tasks", "workers")
-LOCK_CALL = re.compile(r"pg_(?:try_)?advisory_\w+\(([^,)]*)")
-LOCK_ID = re.compile(r"\b7_?25\d_?\d{3}\b")
+LOCK_CALL_PATTERN = re.compile(r"pg_(?:try_)?advisory_\w+\(([^,)]*)")
+LOCK_ID_PATTERN = re.compile(r"\b7_?25\d_?\d{3}\b")
 
 
 def sources() -> dict[str, str]:
@@ -17,14 +17,16 @@ def sources() -> dict[str, str]:
 
 
 def test_every_use_of_an_advisory_lock_names_the_registry() -> None:
-    calls = [(path, use) for path, text in sources().items() if path != REGISTRY for use in LOCK_CALL.findall(text)]
+    calls = [
+        (path, use) for path, text in sources().items() if path != REGISTRY for use in LOCK_CALL_PATTERN.findall(text)
+    ]
 
     assert len(calls) >= 4
     assert [(path, use) for path, use in calls if not re.fullmatch(r"\{AdvisoryLock\.[A-Z_]+:d\}", use)] == []
 
 
 def test_advisory_lock_ids_appear_only_in_the_registry() -> None:
-    assert [path for path, text in sources().items() if path != REGISTRY and LOCK_ID.search(text)] == []
+    assert [path for path, text in sources().items() if path != REGISTRY and LOCK_ID_PATTERN.search(text)] == []
 
 
 def test_advisory_lock_ids_are_unique() -> None:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from tests.house.source import ROOT
 
 _REFERENCE_COLUMNS = r"(?:line_ref|set_aside_ref|finding_ref)"
-_ROW_ID_COMPARISON = re.compile(
+_ROW_ID_COMPARISON_PATTERN = re.compile(
     rf"\b(?:\w+\.)?id = (?:(\w+)\.)?{_REFERENCE_COLUMNS}\b|\b(?:(\w+)\.)?{_REFERENCE_COLUMNS} = \w+\.id\b"
 )
-_CONDITION_START = re.compile(r"\b(?:ON|WHERE)\b")
-_CONDITION_END = re.compile(r"\b(?:JOIN|WHERE|FROM|SELECT|GROUP|ORDER|UNION|LATERAL|OFFSET|LIMIT)\b")
-_COMPANY_COMPARISON = re.compile(r"\bcompany_id (?:= |IS NULL)")
-_OUTER_COMPANY_COMPARISON = re.compile(r" OFFSET 0\) AS \w+ WHERE \w+\.company_id = ")
+_CONDITION_START_PATTERN = re.compile(r"\b(?:ON|WHERE)\b")
+_CONDITION_END_PATTERN = re.compile(r"\b(?:JOIN|WHERE|FROM|SELECT|GROUP|ORDER|UNION|LATERAL|OFFSET|LIMIT)\b")
+_COMPANY_COMPARISON_PATTERN = re.compile(r"\bcompany_id (?:= |IS NULL)")
+_OUTER_COMPANY_COMPARISON_PATTERN = re.compile(r" OFFSET 0\) AS \w+ WHERE \w+\.company_id = ")
 """The end of a subquery that finds rows by their ids, followed by a comparison of the company outside the subquery."""
 _PARAMETER_TABLE = "asked"
 """The name that statements give to a table of row ids that are parameters."""
@@ -34,11 +34,13 @@ def strings_with_lines(source: str) -> Iterator[tuple[int, str]]:
 def joins_without_company(source: str) -> Iterator[tuple[int, str]]:
     """Yield the line number and text of each condition of a module that compares row ids but no company."""
     for line, text in strings_with_lines(source):
-        for found in _ROW_ID_COMPARISON.finditer(text):
-            begins = max((each.end() for each in _CONDITION_START.finditer(text, 0, found.start())), default=0)
-            ends = _CONDITION_END.search(text, found.end())
+        for found in _ROW_ID_COMPARISON_PATTERN.finditer(text):
+            begins = max((each.end() for each in _CONDITION_START_PATTERN.finditer(text, 0, found.start())), default=0)
+            ends = _CONDITION_END_PATTERN.search(text, found.end())
             condition = text[begins : ends.start() if ends else len(text)]
-            is_compared = _COMPANY_COMPARISON.search(condition) or _OUTER_COMPANY_COMPARISON.match(text, found.end())
+            is_compared = _COMPANY_COMPARISON_PATTERN.search(condition) or _OUTER_COMPANY_COMPARISON_PATTERN.match(
+                text, found.end()
+            )
             if _PARAMETER_TABLE not in found.groups() and not is_compared:
                 yield line, found.group()
 

@@ -6,26 +6,26 @@ from collections.abc import Iterator
 
 from tests.house.source import PRODUCT_FOLDERS, ROOT, sources
 
-ARCHAIC_WORDS = re.compile(
+ARCHAIC_WORD_PATTERN = re.compile(
     r"\b(anew|likewise|whoever|whatever|wherever|thereof|in vain|in the midst of|by itself|lets? go|letting go|is told"
     r"|is said of|stands(?! for)|takes? down|brings? in|mends?|comes? into being|at once|so many as)\b",
     re.IGNORECASE,
 )
-QUESTION_WORD = re.compile(r"(what|who|where|how)\b", re.IGNORECASE)
+QUESTION_WORD_PATTERN = re.compile(r"(what|who|where|how)\b", re.IGNORECASE)
 
 
 def test_module_docstring_does_not_begin_with_a_question_word() -> None:
     questions = [
         source.path
         for source in sources(*PRODUCT_FOLDERS, "bench")
-        if QUESTION_WORD.match(ast.get_docstring(source.tree) or "")
+        if QUESTION_WORD_PATTERN.match(ast.get_docstring(source.tree) or "")
     ]
 
     assert questions == []
 
 
 def test_product_uses_no_archaic_word() -> None:
-    found = [f"{path}: {word}" for path, text in _product_texts() for word in ARCHAIC_WORDS.findall(text)]
+    found = [f"{path}: {word}" for path, text in _product_texts() for word in ARCHAIC_WORD_PATTERN.findall(text)]
 
     assert found == []
 
@@ -35,7 +35,7 @@ def test_documents_use_no_archaic_word() -> None:
     found = [
         f"{path.relative_to(ROOT)}: {word}"
         for path in documents
-        for word in ARCHAIC_WORDS.findall(" ".join(path.read_text().split()))
+        for word in ARCHAIC_WORD_PATTERN.findall(" ".join(path.read_text().split()))
     ]
 
     assert found == []

@@ -21,11 +21,11 @@ BANNED_FILE_NAMES = frozenset(
 CLOCK_FUNCTIONS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter"}
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 CLOCK_MODULES = {"datetime", "date", "time"}
-LOG_EVENT_NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
-SQL_STATEMENT = re.compile(
+LOG_EVENT_NAME_PATTERN = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
+SQL_STATEMENT_PATTERN = re.compile(
     r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+ AS|(CREATE|ALTER|DROP) [A-Z]+) "
 )
-SQL_CLOCK = re.compile(r"\b(now\(\)|current_(timestamp|date|time)\b|clock_timestamp\()", re.IGNORECASE)
+SQL_CLOCK_PATTERN = re.compile(r"\b(now\(\)|current_(timestamp|date|time)\b|clock_timestamp\()", re.IGNORECASE)
 
 
 def test_file_is_named_for_its_concept() -> None:
@@ -70,7 +70,7 @@ def test_domain_reads_no_clock() -> None:
             case ast.ImportFrom(module="time") | ast.Import(names=[ast.alias(name="time"), *_]):
                 return True
             case ast.Constant(value=str(text)):
-                return bool(SQL_CLOCK.search(text))
+                return bool(SQL_CLOCK_PATTERN.search(text))
         return False
 
     assert find_violations(["payments"], is_clock_reading) == []
@@ -81,7 +81,7 @@ def test_log_event_is_a_snake_case_constant() -> None:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=attr), args=args) if attr in LOG_METHODS:
                 name = args[0].value if args and isinstance(args[0], ast.Constant) else None
-                return not (isinstance(name, str) and LOG_EVENT_NAME.fullmatch(name))
+                return not (isinstance(name, str) and LOG_EVENT_NAME_PATTERN.fullmatch(name))
         return False
 
     assert find_violations(PRODUCT_FOLDERS, is_misnamed_log_event) == []
@@ -97,7 +97,7 @@ def test_sql_lives_in_the_store() -> None:
             case ast.Import(names=names):
                 return any(name.name.partition(".")[0] == "sqlalchemy" for name in names)
             case ast.Constant(value=str(text)):
-                return bool(SQL_STATEMENT.match(text))
+                return bool(SQL_STATEMENT_PATTERN.match(text))
         return False
 
     assert find_violations(PRODUCT_FOLDERS, is_sql) == []

@@ -7,7 +7,7 @@ from config.engines import Engines
 from config.settings import read_settings
 from tests.house.source import PRODUCT_FOLDERS, Source, find_violations
 
-SECRET_NAME = re.compile(r"password|token|secret|(database|redis|broker)_url")
+SECRET_NAME_PATTERN = re.compile(r"password|token|secret|(database|redis|broker)_url")
 # A hash reveals nothing, and neither does the flag of a temporary password.
 NAMES_WITHOUT_SECRET = {"token_hash", "must_change_password"}
 
@@ -18,7 +18,9 @@ def test_secret_field_is_left_out_of_the_repr() -> None:
             return False
         fields = [each for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
         secrets = [
-            each for each in fields if SECRET_NAME.search(each.target.id) and each.target.id not in NAMES_WITHOUT_SECRET
+            each
+            for each in fields
+            if SECRET_NAME_PATTERN.search(each.target.id) and each.target.id not in NAMES_WITHOUT_SECRET
         ]
         hidden = [each for each in secrets if "repr=False" in ast.unparse(each) or "SecretStr" in ast.unparse(each)]
         return len(hidden) < len(secrets)

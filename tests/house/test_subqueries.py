@@ -12,7 +12,7 @@ import pytest
 from tests.house.source import PRODUCT_FOLDERS, Source, find_violations
 
 # A list of literals or parameters after NOT IN is harmless. In an f-string, the subquery may be inserted.
-NEGATED_SUBQUERY = re.compile(
+NEGATED_SUBQUERY_PATTERN = re.compile(
     r"""
     \bNOT\s+IN\s*\((?!\s*['\d:])
     | (<>|!=)\s*ALL\s*\(\s*(SELECT|TABLE|VALUES|WITH)\b
@@ -25,7 +25,7 @@ NEGATED_SUBQUERY = re.compile(
 def is_negated_subquery(source: Source, node: ast.AST) -> bool:
     match node:
         case ast.Constant(value=str(text)):
-            return bool(NEGATED_SUBQUERY.search(text)) and not source.is_migration
+            return bool(NEGATED_SUBQUERY_PATTERN.search(text)) and not source.is_migration
         case ast.Attribute(attr="not_in" | "notin_"):
             return True
         case ast.UnaryOp(op=ast.Invert(), operand=ast.Call(func=ast.Attribute(attr="in_"))):

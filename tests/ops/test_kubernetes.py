@@ -8,7 +8,7 @@ import yaml
 
 from config.celery import HARD_LIMIT_SECONDS, SOFT_SHUTDOWN_SECONDS, VISIBILITY_SECONDS
 from config.settings import read_settings
-from tests.ops.composed import VARIABLE_REFERENCE, own_services, services
+from tests.ops.composed import VARIABLE_REFERENCE_PATTERN, own_services, services
 from tests.ops.manifests import (
     BASE_FOLDER,
     EXAMPLE_FOLDER,
@@ -58,7 +58,9 @@ def test_manifest_runs_the_image_and_command_of_compose(name):
 @pytest.mark.parametrize("name", OWN_SERVICES)
 def test_manifest_passes_the_settings_of_compose_with_the_same_defaults(name):
     passed, wanted = environment(container_of(name)), OWN_SERVICES[name]["environment"]
-    defaults = {key: VARIABLE_REFERENCE.sub(lambda found: found[3], str(value)) for key, value in wanted.items()}
+    defaults = {
+        key: VARIABLE_REFERENCE_PATTERN.sub(lambda found: found[3], str(value)) for key, value in wanted.items()
+    }
 
     assert set(passed) == set(wanted) | ADDED_SETTINGS.get(name, set())
     given = config_maps()

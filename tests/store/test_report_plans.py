@@ -32,7 +32,7 @@ SMALL_TABLES = ("patients", "import_tasks", "entry_links")
 # A plan that reads all rows once for each row takes minutes; the right ones take less than a second.
 TIME_LIMIT = "20s"
 LARGE_TABLES = "lines|entries|charges|allocations|findings|set_aside|history"
-SCAN_OF_LARGE_TABLE = re.compile(rf"(\w+ )*Scan( Backward)?( using \w+)? on ({LARGE_TABLES})\w*")
+LARGE_TABLE_SCAN_PATTERN = re.compile(rf"(\w+ )*Scan( Backward)?( using \w+)? on ({LARGE_TABLES})\w*")
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def scans_of_large_tables(database: Database, read: Callable[[Transaction], int]
         read(tx)
         tx.rollback()
     # A policy needs the company, which an index may lack.
-    found = (SCAN_OF_LARGE_TABLE.search(line) for line in plans)
+    found = (LARGE_TABLE_SCAN_PATTERN.search(line) for line in plans)
     return sorted(scan[0].replace("Index Only", "Index") for scan in found if scan)
 
 

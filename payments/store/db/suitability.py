@@ -19,7 +19,7 @@ from payments.store.db.statement import text
 
 PGBOUNCER_HINT = "behind PgBouncer, add pgbouncer=true to the URL"
 _INSUFFICIENT_PRIVILEGE_STATE = "42501"
-_REFUSAL_MESSAGES = re.compile(
+_REFUSAL_MESSAGE_PATTERN = re.compile(
     "authentication failed|no password supplied|role .+ does not exist|database .+ does not exist|pg_hba.conf"
     "|permission denied|not permitted to log in|does not support SSL|certificate|^invalid |does not allow connections"
     "|not currently accepting connections|unsupported startup parameter"
@@ -73,7 +73,7 @@ def is_refusal(error: BaseException) -> bool:
     if not isinstance(error, DBAPIError):
         return False
     is_denied = getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE_STATE
-    return is_denied or _REFUSAL_MESSAGES.search(first_line(error.orig)) is not None
+    return is_denied or _REFUSAL_MESSAGE_PATTERN.search(first_line(error.orig)) is not None
 
 
 def durability_risks(database: Database) -> list[str]:

@@ -15,7 +15,7 @@ from payments.store.db.session_settings import split_pooler
 from payments.store.db.suitability import check_schema
 from payments.store.migrations import online, row_security
 
-_PARTITION_SUFFIX = re.compile(r"_(default|before|\d{4}_\d{2})$")
+_PARTITION_SUFFIX_PATTERN = re.compile(r"_(default|before|\d{4}_\d{2})$")
 
 
 def alembic_config() -> Config:
@@ -57,7 +57,7 @@ def upgrade(database_url: str) -> None:
 
 def is_in_tables(name: str | None, kind: str) -> bool:
     """Return whether `tables.py` defines an object of this name and kind. Partitions are not defined there."""
-    return kind != "table" or not _PARTITION_SUFFIX.search(name or "")
+    return kind != "table" or not _PARTITION_SUFFIX_PATTERN.search(name or "")
 
 
 def is_current(engine: Engine) -> bool:

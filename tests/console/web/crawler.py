@@ -15,7 +15,7 @@ from tests.console.web.html_page import Field, FormOnPage, HtmlPage
 
 PAGES_PER_SHAPE_MAX = 2
 """The most addresses to open of one `address_shape`, such as timelines of payments or pages of a list."""
-_WELL_FORMED_ADDRESS = re.compile(r"[A-Za-z0-9/?#&=%.~_:+,@-]+")
+_WELL_FORMED_ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9/?#&=%.~_:+,@-]+")
 _LIST_PARAMETERS = {"sort", "period", "after", "before", "form"}
 """The parameters that the links of every list have."""
 _LAST_FORMS = {"/own-account/sessions/end": "/own-account", "/logout": "/"}
@@ -107,7 +107,7 @@ class Crawler:
         if address.startswith((*self.elsewhere, "#")):
             return
         whole = urldefrag(urljoin(page.address, address)).url
-        if not _WELL_FORMED_ADDRESS.fullmatch(address) or urlsplit(whole).netloc:
+        if not _WELL_FORMED_ADDRESS_PATTERN.fullmatch(address) or urlsplit(whole).netloc:
             self._add_problem(page.address, f"the link {address!r} is not well-formed or leaves the site")
         elif whole not in self._known and self._shapes[address_shape(whole)] < PAGES_PER_SHAPE_MAX:
             self._known.add(whole)
@@ -117,7 +117,7 @@ class Crawler:
     def _submit(self, page: HtmlPage, form: FormOnPage) -> None:
         if not form.buttons or form.action in (*_LAST_FORMS, _ADDRESS_AFTER_LOGOUT):
             return
-        if not _WELL_FORMED_ADDRESS.fullmatch(form.action):
+        if not _WELL_FORMED_ADDRESS_PATTERN.fullmatch(form.action):
             self._add_problem(page.address, f"the form's action {form.action!r} is not well-formed")
         elif form.method.lower() == "get":
             self._search(page, form)

@@ -24,7 +24,7 @@ from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, rows
 pytestmark = pytest.mark.slow
 
 CLINIC, COMPANY, PAYMENTS = "lists", "lists-company", 120
-PAGE_LINK = re.compile(r'<a class="btn" href="([^"]+)"[^>]*>(First|Previous|Next|Last) page</a>')
+PAGE_LINK_PATTERN = re.compile(r'<a class="btn" href="([^"]+)"[^>]*>(First|Previous|Next|Last) page</a>')
 
 
 class ListCase(NamedTuple):
@@ -70,7 +70,7 @@ def browser(payments: None, logged_in: LoggedIn) -> Browser:
 
 
 def page_links(page: str) -> dict[str, str]:
-    return {name: html.unescape(address) for address, name in PAGE_LINK.findall(page)}
+    return {name: html.unescape(address) for address, name in PAGE_LINK_PATTERN.findall(page)}
 
 
 def row_keys(page: str) -> list[str]:

@@ -32,7 +32,7 @@ from tests.console.web.conftest import METRICS_TOKEN
 from tests.console.web.scenarios import edit_in_closed_month
 
 OPS_FOLDER = Path(__file__).resolve().parents[3] / "docs" / "ops"
-METRIC_NAME = re.compile(r"payments_[a-z_]+")
+METRIC_NAME_PATTERN = re.compile(r"payments_[a-z_]+")
 Samples = dict[str, dict[tuple[str, ...], float]]
 
 
@@ -190,14 +190,16 @@ def test_gauge_is_cached_100_times_as_long_as_its_computation_took(site: FastAPI
 
 
 def test_dashboard_shows_every_metric_and_no_other() -> None:
-    assert {name for expression in dashboard_expressions() for name in METRIC_NAME.findall(expression)} == set(METRICS)
+    assert {name for expression in dashboard_expressions() for name in METRIC_NAME_PATTERN.findall(expression)} == set(
+        METRICS
+    )
 
 
 def test_alerts_use_only_existing_metrics() -> None:
     alerts = alert_expressions()
 
     assert len(alerts) == (OPS_FOLDER / "alerts.yml").read_text().count("- alert:")
-    assert {name for expression in alerts for name in METRIC_NAME.findall(expression)} <= set(METRICS)
+    assert {name for expression in alerts for name in METRIC_NAME_PATTERN.findall(expression)} <= set(METRICS)
 
 
 def test_dashboard_and_alerts_use_only_existing_labels(anonymous_client: Client, ledger: ClinicLedger) -> None:

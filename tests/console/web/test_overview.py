@@ -26,14 +26,14 @@ pytestmark = pytest.mark.slow
 
 DAY = "2026-03-05"
 OFFSET_BY_ZONE = {"America/Los_Angeles": "-08:00", "Asia/Kolkata": "+05:30", "Pacific/Auckland": "+13:00"}
-TILE_LINK = re.compile(
+TILE_LINK_PATTERN = re.compile(
     r'<a class="tile" href="(/(?:claims-feed|exceptions)[^"]*)">.*?<strong[^>]*>([\d,]+)</strong>', re.DOTALL
 )
-CAUSE_ROW = re.compile(
+CAUSE_ROW_PATTERN = re.compile(
     r'<td class="n"><a href="(/claims-feed[^"]+)">([\d,]+)</a></td>\s*<td class="n">(.*?)</td>', re.DOTALL
 )
-TOTAL_LINK = re.compile(r'<a class="note" href="(/claims-feed[^"]+)">([\d,]+) payments?, (.*?)</a>')
-INTERNAL_LINK = re.compile(
+TOTAL_LINK_PATTERN = re.compile(r'<a class="note" href="(/claims-feed[^"]+)">([\d,]+) payments?, (.*?)</a>')
+INTERNAL_LINK_PATTERN = re.compile(
     r'<a href="(/claims-feed\?posted=internal_payment)">([\d,]+) Internal Payments?</a> of (.*?)\. They'
 )
 
@@ -46,8 +46,8 @@ def dollars(shown: str) -> Decimal:
 
 def check_figures(browser: Browser, page: str) -> dict[str, int]:
     """Check each figure of the overview against the rows behind its link. Return the figures by link."""
-    tiles = [(html.unescape(link), figure, None) for link, figure in TILE_LINK.findall(page)]
-    patterns = CAUSE_ROW, TOTAL_LINK, INTERNAL_LINK
+    tiles = [(html.unescape(link), figure, None) for link, figure in TILE_LINK_PATTERN.findall(page)]
+    patterns = CAUSE_ROW_PATTERN, TOTAL_LINK_PATTERN, INTERNAL_LINK_PATTERN
     causes = [(html.unescape(link), *figures) for each in patterns for link, *figures in each.findall(page)]
     for link, figure, amount in [*tiles, *causes]:
         found = rows(browser, f"/api{link}{'&' if '?' in link else '?'}limit=1000")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 COMPANY = "trendy"
 PERIOD_FILTER = {"company": COMPANY, "since": "2026-03-01", "until": "2026-03-31"}
-ROWS_LINK = re.compile(r'<a href="(/claims-feed\?[^"]+)">([\d,]+)')
+ROWS_LINK_PATTERN = re.compile(r'<a href="(/claims-feed\?[^"]+)">([\d,]+)')
 
 
 @pytest.fixture(scope="package")
@@ -44,7 +44,7 @@ def test_each_row_adds_up_and_its_numbers_open_their_rows(logged_in: LoggedIn, g
         parts = (Decimal(row[name]) for name in ("in_billing", "not_in_billing", "internal"))
         assert sum(parts) == Decimal(row["paid"])
         assert (row["count"], row["in_billing"], row["internal"]) == (6, "60.00", "25.00")
-    links = ROWS_LINK.findall(page)
+    links = ROWS_LINK_PATTERN.findall(page)
     assert len(links) == 4
     for link, figure in links:
         assert len(rows(logged_in("billing"), f"/api{html.unescape(link)}&limit=1000")) == int(figure), link
