@@ -24,11 +24,11 @@ _HOST_VARIABLE_NAME_PATTERN = re.compile(rf".+({_PORT_PART}_ADDR|_SERVICE_HOST)"
 def is_service_link(name: str, value: str) -> bool:
     """Return whether a variable with this name and value is a service link."""
     if _HOST_VARIABLE_NAME_PATTERN.fullmatch(name):
-        return _is_address(value)
+        return _is_ip_address(value)
     return any(form.fullmatch(name) and expected.fullmatch(value) for form, expected in _NAME_AND_VALUE_PATTERNS)
 
 
-def _is_address(text: str) -> bool:
+def _is_ip_address(text: str) -> bool:
     try:
         ip_address(text)
     except ValueError:

@@ -25,9 +25,9 @@ from tasks.failed_tasks import FailedTask
 from tasks.feed import outage
 from tasks.feed.deleted_entries import recently_deleted_count
 from tasks.feed.heartbeat import (
-    HEARTBEAT_SECONDS,
+    HEARTBEAT_EXPIRY_SECONDS,
+    SCHEDULER_HEARTBEAT_EXPIRY_SECONDS,
     SCHEDULER_HEARTBEAT_KEY,
-    SCHEDULER_HEARTBEAT_SECONDS,
     has_heartbeat,
 )
 from tasks.feed.oldest_events import WaitingEvents, waiting_by_company
@@ -147,7 +147,7 @@ def _intake_status(feed: redis.Redis, settings: Settings) -> ComponentStatus:
         detail = f"does not read {', '.join(unread)}: PAYMENTS_STREAMS is lower than the publisher's number of streams"
         return down_status("intake", detail)
     if not has_heartbeat(feed):
-        return down_status("intake", f"no heartbeat for {HEARTBEAT_SECONDS} s")
+        return down_status("intake", f"no heartbeat for {HEARTBEAT_EXPIRY_SECONDS} s")
     if deleted := recently_deleted_count(feed):
         detail = f"{deleted:,} deleted from the stream before their import, the last within an hour: they may be lost"
         return down_status("intake", detail)
@@ -189,7 +189,7 @@ def _scheduler_status(feed: redis.Redis, start_seconds: int) -> ComponentStatus:
         time.sleep(1)
         waited_seconds += 1
     if not is_alive:
-        return down_status("scheduler", f"no heartbeat for {SCHEDULER_HEARTBEAT_SECONDS} s")
+        return down_status("scheduler", f"no heartbeat for {SCHEDULER_HEARTBEAT_EXPIRY_SECONDS} s")
     if late := recurring.late_tasks(feed):
         overdue = ", ".join(f"{each.task} for {age // timedelta(seconds=1)} s" for each, age in late.items())
         next_step = "Look for these tasks among the failed tasks, and check that their worker runs."

@@ -42,11 +42,11 @@ def _take_due_snapshots(database: Database, now: datetime) -> Iterator[bool]:
     yield from isolation.retry_postponed(
         database, _WORK_KIND, lambda tx, selection: snapshotting.snapshot_company(tx, now, selection), now
     )
-    while (is_taken := _take_next_snapshot(database, now)) is not None:
+    while (is_taken := _snapshot_queues_of_next_company(database, now)) is not None:
         yield is_taken
 
 
-def _take_next_snapshot(database: Database, now: datetime) -> bool | None:
+def _snapshot_queues_of_next_company(database: Database, now: datetime) -> bool | None:
     """Take the next snapshot. Return True if it was taken, False if it failed, and None if no run is due.
 
     Raises errors that are outages.

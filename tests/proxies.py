@@ -33,17 +33,19 @@ def tls_proxy(certificate: tuple[Path, Path], target: tuple[str, int]) -> Iterat
 def socket_proxy(path: Path) -> Iterator[int]:
     """Run a proxy in front of a server that listens on a Unix socket. Yield the proxy's port."""
 
-    def connect() -> socket.socket:
+    def connect_upstream() -> socket.socket:
         upstream = socket.socket(socket.AF_UNIX)
         upstream.connect(str(path))
         return upstream
 
-    with _run_proxy(lambda client: client, connect) as port:
+    with _run_proxy(lambda client: client, connect_upstream) as port:
         yield port
 
 
 @contextmanager
-def _run_proxy(wrap: Callable[[socket.socket], socket.socket], connect: Callable[[], socket.socket]) -> Iterator[int]:
+def _run_proxy(
+    wrap: Callable[[socket.socket], socket.socket], connect_upstream: Callable[[], socket.socket]
+) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def accept_clients() -> None:
@@ -53,7 +55,7 @@ def _run_proxy(wrap: Callable[[socket.socket], socket.socket], connect: Callable
                     threading.Thread(target=forward, args=(client,), daemon=True).start()
 
         def forward(client: socket.socket) -> None:
-            with suppress(OSError), wrap(client) as near, connect() as far:
+            with suppress(OSError), wrap(client) as near, connect_upstream() as far:
                 threading.Thread(target=_pump, args=(far, near), daemon=True).start()
                 _pump(near, far)
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from console.reports.definition import Column, ColumnKind, Report, SortCost
-from console.reports.parameters import ParameterKind, first_day, last_day, parameter, period, sort_by
+from console.reports.parameters import ParameterKind, first_day_field, last_day_field, parameter, period, sort_by
 from payments.core.sorting import Sort
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class AuditParameters:
         size=20,
         is_search=True,
     )
-    since: date | None = first_day()
-    until: date | None = last_day()
+    since: date | None = first_day_field()
+    until: date | None = last_day_field()
     period: Period | None = period()
     sort: StrEnum | None = sort_by(_sort_choices)
 

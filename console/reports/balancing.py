@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record, Value
-from console.reports.parameters import as_of, clinic, company, first_day, last_day
+from console.reports.parameters import as_of, clinic, company, first_day_field, last_day_field
 from payments.core.scope import Scope
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ EMR_LOG_HEADINGS = {
 class BalancingParameters:
     """The period and clinic to balance. Days are transaction dates of the EMR and deposit dates of Billing."""
 
-    since: date | None = first_day(day="transaction date (EMR) and deposit date (Billing)")
-    until: date | None = last_day("transaction date (EMR) and deposit date (Billing)")
+    since: date | None = first_day_field(day="transaction date (EMR) and deposit date (Billing)")
+    until: date | None = last_day_field("transaction date (EMR) and deposit date (Billing)")
     clinic: str | None = clinic()
     company: str | None = company()
     as_of: datetime | None = as_of()

@@ -16,8 +16,8 @@ from console.reports.parameters import (
     as_of,
     clinic,
     company,
-    first_day,
-    last_day,
+    first_day_field,
+    last_day_field,
     parameter,
     period,
     sort_by,
@@ -73,8 +73,8 @@ def _sort_choices() -> list[Sort]:
 class ClaimsFeedParameters:
     """Filters of the Claims Feed. Days are save dates in the clinics' time zones. `amount` is in dollars."""
 
-    since: date | None = first_day("Saved from")
-    until: date | None = last_day()
+    since: date | None = first_day_field("Saved from")
+    until: date | None = last_day_field()
     period: Period | None = period()
     status: Status | None = parameter(
         "Transmission",

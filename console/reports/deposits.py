@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record
-from console.reports.parameters import ParameterKind, clinic, company, first_day, last_day, parameter
+from console.reports.parameters import ParameterKind, clinic, company, first_day_field, last_day_field, parameter
 
 if TYPE_CHECKING:
     from datetime import date
@@ -30,8 +30,8 @@ class DepositsParameters:
 
     clinic: str | None = clinic()
     method: str | None = parameter("Method", "This payment method only.", ParameterKind.CHOICE, choices=_methods)
-    since: date | None = first_day(day="day of the deposit")
-    until: date | None = last_day("day of the deposit")
+    since: date | None = first_day_field(day="day of the deposit")
+    until: date | None = last_day_field("day of the deposit")
     company: str | None = company()
 
     def query(self, scope: Scope) -> DepositFilter:
@@ -47,8 +47,8 @@ class UndepositedParameters:
 
     clinic: str | None = clinic()
     method: str | None = parameter("Method", "This payment method only.", ParameterKind.CHOICE, choices=_methods)
-    since: date | None = first_day(day="deposit date")
-    until: date | None = last_day("deposit date")
+    since: date | None = first_day_field(day="deposit date")
+    until: date | None = last_day_field("deposit date")
     company: str | None = company()
 
     def query(self, scope: Scope) -> UndepositedFilter:

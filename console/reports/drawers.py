@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record
-from console.reports.parameters import clinic, company, first_day, last_day
+from console.reports.parameters import clinic, company, first_day_field, last_day_field
 
 if TYPE_CHECKING:
     from datetime import date
@@ -25,8 +25,8 @@ class DrawersParameters:
     """The clinic and the days of the drawers that a list shows."""
 
     clinic: str | None = clinic()
-    since: date | None = first_day()
-    until: date | None = last_day()
+    since: date | None = first_day_field()
+    until: date | None = last_day_field()
     company: str | None = company()
 
     def query(self, scope: Scope) -> DrawerFilter:

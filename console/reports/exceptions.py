@@ -20,8 +20,8 @@ from console.reports.parameters import (
     as_of,
     clinic,
     company,
-    first_day,
-    last_day,
+    first_day_field,
+    last_day_field,
     parameter,
     period,
     sort_by,
@@ -108,8 +108,8 @@ class ExceptionsParameters:
     clinic: str | None = clinic()
     company: str | None = company()
     patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)
-    since: date | None = first_day("Transaction date from", "transaction date")
-    until: date | None = last_day("transaction date")
+    since: date | None = first_day_field("Transaction date from", "transaction date")
+    until: date | None = last_day_field("transaction date")
     period: Period | None = period()
     status: StatusChoice = parameter(
         "Status",

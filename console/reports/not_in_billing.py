@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record, Value
-from console.reports.parameters import clinic, company, first_day, last_day
+from console.reports.parameters import clinic, company, first_day_field, last_day_field
 from payments.core.scope import Scope
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class NotInBillingParameters:
     """Filters of the payments that are not in Billing. Days are save dates in the clinics' time zones."""
 
-    since: date | None = first_day("Saved from")
-    until: date | None = last_day()
+    since: date | None = first_day_field("Saved from")
+    until: date | None = last_day_field()
     clinic: str | None = clinic()
     company: str | None = company()
 

@@ -80,7 +80,7 @@ def parameter(label: str, help_text: str, kind: ParameterKind = ParameterKind.TE
     return field(default=default, metadata={"label": label, "help": help_text, "kind": kind} | more)
 
 
-def first_day(label: str = "From", day: str = "day", default: str = "no limit") -> Any:
+def first_day_field(label: str = "From", day: str = "day", default: str = "no limit") -> Any:
     """Return the field for the first day of a period.
 
     Both other arguments are parts of the help text. `day`: the kind of date, such as "transaction date". `default`: the
@@ -89,8 +89,8 @@ def first_day(label: str = "From", day: str = "day", default: str = "no limit") 
     return parameter(label, f"The first {day}. Default: {default}.", ParameterKind.DAY, option="--from")
 
 
-def last_day(day: str = "day", default: str = "no limit") -> Any:
-    """Return the field for the last day of a period. See `first_day`."""
+def last_day_field(day: str = "day", default: str = "no limit") -> Any:
+    """Return the field for the last day of a period. See `first_day_field`."""
     return parameter("To", f"The last {day}. Default: {default}.", ParameterKind.DAY, option="--to")
 
 

@@ -15,8 +15,8 @@ from console.reports.parameters import (
     as_of,
     clinic,
     company,
-    first_day,
-    last_day,
+    first_day_field,
+    last_day_field,
     parameter,
     period,
     sort_by,
@@ -69,8 +69,8 @@ def _sort_choices() -> list[Sort]:
 class PaymentLogParameters:
     """Filters of the Patient Payment Log, and the column by which rows are summed. Days are deposit dates."""
 
-    since: date | None = first_day("Deposit date from")
-    until: date | None = last_day()
+    since: date | None = first_day_field("Deposit date from")
+    until: date | None = last_day_field()
     period: Period | None = period()
     clinic: str | None = clinic()
     company: str | None = company()

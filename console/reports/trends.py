@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record
-from console.reports.parameters import ParameterKind, clinic, company, first_day, last_day, parameter
+from console.reports.parameters import ParameterKind, clinic, company, first_day_field, last_day_field, parameter
 from payments.core.scope import Scope
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def _group_choices() -> type[TrendGroup]:
 class TrendsParameters:
     """Filters of the trends. Days are save dates in the clinics' time zones."""
 
-    since: date | None = first_day("Saved from", default=_DEFAULT_DAYS)
-    until: date | None = last_day(default=_DEFAULT_DAYS)
+    since: date | None = first_day_field("Saved from", default=_DEFAULT_DAYS)
+    until: date | None = last_day_field(default=_DEFAULT_DAYS)
     group_by: TrendGroup | None = parameter(
         "Group by",
         "One row for each `week` or `clinic`. Default: week.",

@@ -80,7 +80,7 @@ def read_operations(tx: Transaction, now: datetime, scope: Scope) -> Operations:
     return Operations(in_order, postponed, operations.dead_letters(tx, scope))
 
 
-def read_task_events(tx: Transaction, task_id: str, scope: Scope, limit: int) -> Sequence[TaskEvent]:
+def read_history_of_task(tx: Transaction, task_id: str, scope: Scope, limit: int) -> Sequence[TaskEvent]:
     """Return up to `limit` history events that a Celery task added, in order, for the payments of a scope."""
     return import_tasks.list_events(tx, task_id, scope, limit)
 

@@ -60,7 +60,7 @@ def start_run(
     selected = requeue_candidates.count(tx, feed_filter)
     if confirmed is not None and selected > confirmed:
         raise MoreThanConfirmedError(confirmed, selected)
-    run_id = requeue_runs.add(tx, NewRun(feed_filter, selected, requeue_candidates.last_ids(tx)), now, who)
+    run_id = requeue_runs.add(tx, NewRun(feed_filter, selected, requeue_candidates.highest_row_ids(tx)), now, who)
     return StartedRun(run_id, selected)
 
 

@@ -158,7 +158,7 @@ def test_passwords_and_tokens_are_stored_as_hashes(tx: Transaction) -> None:
     assert "$argon2id$" in str(stored)
 
 
-def test_login_with_an_unknown_name_takes_as_long_as_with_a_known_name(tx: Transaction) -> None:
+def test_dummy_hash_of_an_unknown_name_has_the_cost_of_a_stored_hash(tx: Transaction) -> None:
     authentication.add_user(tx, User("ann", Role.BILLING), NewPassword(PASSWORD), NOW, "tests")
 
     stored = tx.exec_driver_sql("SELECT password_hash FROM users WHERE name = 'ann'").scalar_one()

@@ -23,7 +23,7 @@ def fortnight() -> list[SimulatedEvent]:
     return list(simulate(5, 14, 7, FIRST_DAY))
 
 
-def lines_of(arrivals: list[SimulatedEvent]) -> dict[LineKey, list[SimulatedEvent]]:
+def arrivals_by_line(arrivals: list[SimulatedEvent]) -> dict[LineKey, list[SimulatedEvent]]:
     lines: dict[LineKey, list[SimulatedEvent]] = defaultdict(list)
     for arrival in arrivals:
         if isinstance(arrival.event, PaymentSaved | PaymentDeleted):
@@ -47,7 +47,7 @@ def test_simulation_bytes_depend_on_the_seed(fortnight: list[SimulatedEvent]) ->
 def test_seeds_share_no_event_line_or_patient(fortnight: list[SimulatedEvent]) -> None:
     other = list(simulate(5, 14, 8, FIRST_DAY))
 
-    assert lines_of(fortnight).keys().isdisjoint(lines_of(other))
+    assert arrivals_by_line(fortnight).keys().isdisjoint(arrivals_by_line(other))
     assert {a.event.event_id for a in fortnight}.isdisjoint(a.event.event_id for a in other)
     assert {a.event.patient_id for a in fortnight}.isdisjoint(a.event.patient_id for a in other)
 
@@ -88,7 +88,7 @@ def test_simulated_saves_are_on_the_simulated_days(fortnight: list[SimulatedEven
 
 
 def test_line_versions_increase_by_one_in_save_order(fortnight: list[SimulatedEvent]) -> None:
-    for arrivals in lines_of(fortnight).values():
+    for arrivals in arrivals_by_line(fortnight).values():
         by_version = {arrival.event.version: arrival.event for arrival in arrivals}
         assert sorted(by_version) == list(range(1, len(by_version) + 1))
         saved_at = [by_version[version].saved_at for version in sorted(by_version)]
@@ -96,7 +96,7 @@ def test_line_versions_increase_by_one_in_save_order(fortnight: list[SimulatedEv
 
 
 def test_newest_flag_is_set_on_the_highest_version_only(fortnight: list[SimulatedEvent]) -> None:
-    for arrivals in lines_of(fortnight).values():
+    for arrivals in arrivals_by_line(fortnight).values():
         newest = {arrival.event.version for arrival in arrivals if arrival.is_newest}
         assert newest == {max(arrival.event.version for arrival in arrivals)}
 
@@ -120,7 +120,7 @@ def test_two_weeks_of_five_clinics_contain_every_scenario(seed: int) -> None:
 
 @pytest.mark.slow
 def test_simulation_frequencies_match_the_weights() -> None:
-    lines = lines_of(list(simulate(20, 14, 7, FIRST_DAY))).values()
+    lines = arrivals_by_line(list(simulate(20, 14, 7, FIRST_DAY))).values()
     firsts = [line[0] for line in lines if not line[0].event.payment_id.split("-")[-1].startswith("R")]
     scenarios = Counter(first.scenario for first in firsts)
     saves = [first.event for first in firsts if isinstance(first.event, PaymentSaved)]
@@ -141,7 +141,7 @@ def test_simulation_frequencies_match_the_weights() -> None:
 
 def test_late_event_arrives_after_its_newer_version(fortnight: list[SimulatedEvent]) -> None:
     late = [arrival for arrival in fortnight if arrival.delivery is Delivery.LATE and arrival.scenario]
-    lines = lines_of(fortnight)
+    lines = arrivals_by_line(fortnight)
 
     assert late
     for arrival in late:
@@ -162,7 +162,7 @@ def test_repeated_event_has_identical_bytes(fortnight: list[SimulatedEvent]) -> 
 
 
 def test_refund_is_a_negative_line_naming_the_refunded_one(fortnight: list[SimulatedEvent]) -> None:
-    lines = lines_of(fortnight)
+    lines = arrivals_by_line(fortnight)
     refunds = [save for save in saves_of(fortnight) if save.refund_of]
 
     assert refunds

@@ -20,7 +20,7 @@ BANNED_FILE_NAMES = frozenset(
 )
 CLOCK_FUNCTIONS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter"}
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
-CLOCK_MODULES = {"datetime", "date", "time"}
+CLOCK_OWNERS = {"datetime", "date", "time"}
 LOG_EVENT_NAME_PATTERN = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
 SQL_STATEMENT_PATTERN = re.compile(
     r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+ AS|(CREATE|ALTER|DROP) [A-Z]+) "
@@ -66,7 +66,7 @@ def test_domain_reads_no_clock() -> None:
     def is_clock_reading(_: Source, node: ast.AST) -> bool:
         match node:
             case ast.Attribute(value=ast.Name(id=owner), attr=attr):
-                return owner in CLOCK_MODULES and attr in CLOCK_FUNCTIONS
+                return owner in CLOCK_OWNERS and attr in CLOCK_FUNCTIONS
             case ast.ImportFrom(module="time") | ast.Import(names=[ast.alias(name="time"), *_]):
                 return True
             case ast.Constant(value=str(text)):

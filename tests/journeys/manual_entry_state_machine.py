@@ -24,12 +24,12 @@ from tests.builders.office import BILLER
 from tests.journeys.office_state_machine import OfficeStateMachine
 from tests.journeys.random_history import PATIENTS
 
-LINKED_TO_LINE = """
+LINKED_AMOUNT_QUERY = """
 SELECT coalesce(sum(amount), 0) FROM entry_links JOIN entries ON entries.id = entry_ref
 JOIN lines ON lines.id = entry_links.line_ref WHERE ended_at IS NULL AND payment_id = :line
 """
 MANUAL_ENTRIES_QUERY = "SELECT entry_ref FROM manual_entries ORDER BY entry_ref"
-OTHER_COUNTS_QUERY = """
+ROW_COUNTS_QUERY = """
 SELECT (SELECT count(*) FROM entries), (SELECT count(*) FROM entry_links WHERE ended_at IS NULL),
     (SELECT count(*) FROM findings WHERE status = 'open'), (SELECT count(*) FROM repayments),
     (SELECT count(*) FROM repayments WHERE issued_at IS NULL AND voided_at IS NULL), (SELECT count(*) FROM transfers)
@@ -38,7 +38,7 @@ UNBALANCED_TRANSFERS_QUERY = """
 SELECT count(*) FROM (SELECT FROM manual_entries JOIN entries ON entries.id = entry_ref WHERE purpose = 'transfer'
     GROUP BY entries.company_id, clinic_id, deposit_date, method HAVING sum(amount) <> 0) AS unbalanced
 """
-PAYMENTS = "SELECT clinic_id || '/' || payment_id || '/' || line_id FROM lines ORDER BY id"
+PAYMENT_KEYS_QUERY = "SELECT clinic_id || '/' || payment_id || '/' || line_id FROM lines ORDER BY id"
 which_one = st.integers(0, 5)
 maybe_one = st.one_of(st.none(), which_one)
 
@@ -194,7 +194,7 @@ class ManualEntryStateMachine(OfficeStateMachine):
 
     def source_of_money(self, patient: str, which: int | None) -> RepaymentTarget:
         """Return the credit of a patient, or with `which` a manual entry or a payment."""
-        lines = list(self.tx.execute(text(PAYMENTS)).scalars())
+        lines = list(self.tx.execute(text(PAYMENT_KEYS_QUERY)).scalars())
         if which is not None and which % 2 and self.entries():
             return RepaymentTarget(entry_id=self.chosen(which))
         if which is not None and lines:
@@ -220,10 +220,10 @@ class ManualEntryStateMachine(OfficeStateMachine):
         return found[entry % len(found)]
 
     def rows(self) -> tuple:
-        return tuple(self.tx.execute(text(OTHER_COUNTS_QUERY)).one())
+        return tuple(self.tx.execute(text(ROW_COUNTS_QUERY)).one())
 
     def posted(self, line: str) -> Decimal:
-        linked = self.tx.execute(text(LINKED_TO_LINE), {"line": line}).scalar_one()
+        linked = self.tx.execute(text(LINKED_AMOUNT_QUERY), {"line": line}).scalar_one()
         return super().posted(line) + Decimal(linked)
 
     tx: Transaction

@@ -125,7 +125,7 @@ def test_exception_stays_open_while_another_field_differs(late: Office) -> None:
     check(late)
 
 
-def test_link_is_refused_without_a_difference_or_for_another_patient(office: Office) -> None:
+def test_link_is_refused_without_a_difference_or_for_an_unknown_exception(office: Office) -> None:
     office.publish(saved_payment(**paid("25.00", "2020-06-08")))
     posted = post(office, entry("25.00"))
 

@@ -22,10 +22,10 @@ REFUSAL_MESSAGE = "this payment cannot be stored"
 
 
 @pytest.fixture
-def publish(resources, clinic_id):
+def publish_and_read(resources, clinic_id):
     """Return a function that publishes payments of a known patient, reads the entries, and returns their ids."""
 
-    def publish(*payment_ids, **changes):
+    def publish_and_read(*payment_ids, **changes):
         events = [saved_patient(clinic_id)]
         events += [
             saved_payment(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id, **changes) for each in payment_ids
@@ -34,7 +34,7 @@ def publish(resources, clinic_id):
             resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
         return read_new(resources)
 
-    return publish
+    return publish_and_read
 
 
 def read_new(resources):
@@ -70,8 +70,8 @@ def test_new_entries_are_imported_in_chunks_and_each_read_is_answered(resources,
     assert pending_and_length(resources) == (0, 0)
 
 
-def test_entries_are_acknowledged_and_deleted_after_the_commit(resources, publish, clinic_id):
-    ids = publish("1", "2")
+def test_entries_are_acknowledged_and_deleted_after_the_commit(resources, publish_and_read, clinic_id):
+    ids = publish_and_read("1", "2")
     assert pending_and_length(resources) == (3, 3)
 
     stats = import_attempt.import_entries(resources, ids)
@@ -81,16 +81,16 @@ def test_entries_are_acknowledged_and_deleted_after_the_commit(resources, publis
     assert {row.status for row in rows(resources, clinic_id).values()} == {"Transmission Successful"}
 
 
-def test_entries_acknowledged_by_another_worker_are_skipped(resources, publish):
-    ids = publish("1")
+def test_entries_acknowledged_by_another_worker_are_skipped(resources, publish_and_read):
+    ids = publish_and_read("1")
     import_attempt.import_entries(resources, ids)
 
     assert import_attempt.import_entries(resources, ids).evaluated == 0
 
 
 @pytest.mark.slow
-def test_one_unstorable_entry_does_not_stop_the_rest_of_its_chunk(resources, publish, clinic_id):
-    ids = publish(*(f"p{number}" for number in range(498)), "poison")
+def test_one_unstorable_entry_does_not_stop_the_rest_of_its_chunk(resources, publish_and_read, clinic_id):
+    ids = publish_and_read(*(f"p{number}" for number in range(498)), "poison")
 
     stats = import_attempt.import_entries(resources, ids)
 
@@ -102,8 +102,8 @@ def test_one_unstorable_entry_does_not_stop_the_rest_of_its_chunk(resources, pub
     assert [recorded_errors(resources, each) for each in ids[-2:]] == [[], [REFUSAL_MESSAGE]]
 
 
-def test_failed_entry_stays_pending_and_each_attempt_is_recorded(resources, publish):
-    ids = publish("poison")
+def test_failed_entry_stays_pending_and_each_attempt_is_recorded(resources, publish_and_read):
+    ids = publish_and_read("poison")
     results = [import_attempt.import_entries(resources, ids), import_attempt.import_entries(resources, ids[-1:])]
 
     assert [stats.failed for stats in results] == [1, 1]
@@ -111,8 +111,8 @@ def test_failed_entry_stays_pending_and_each_attempt_is_recorded(resources, publ
     assert recorded_errors(resources, ids[-1]) == [REFUSAL_MESSAGE] * 2
 
 
-def test_dead_letter_keeps_its_error_and_can_be_requeued(resources, publish, clinic_id):
-    ids = publish("poison")
+def test_dead_letter_keeps_its_error_and_can_be_requeued(resources, publish_and_read, clinic_id):
+    ids = publish_and_read("poison")
     import_attempt.import_entries(resources, ids)
 
     assert import_attempt.dead_letter(resources, ids[-1:]).refused == 1
@@ -129,8 +129,8 @@ def test_dead_letter_keeps_its_error_and_can_be_requeued(resources, publish, cli
     assert (again.status, again.reason, again.attempts, again.next_try_at) == ("Not Sent", "retries_exhausted", 2, None)
 
 
-def test_terminated_connection_leaves_all_entries_pending(resources, publish, clinic_id):
-    ids = publish("1", "2")
+def test_terminated_connection_leaves_all_entries_pending(resources, publish_and_read, clinic_id):
+    ids = publish_and_read("1", "2")
     with BlockedImport(resources, ids) as (importing, observer, pid):
         observer.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
         with pytest.raises(OperationalError):
@@ -142,8 +142,8 @@ def test_terminated_connection_leaves_all_entries_pending(resources, publish, cl
     assert import_attempt.import_entries(resources, ids).imported == 2
 
 
-def test_lock_timeout_leaves_all_entries_pending(resources, short_lock_database, publish):
-    ids, lock_timeout = publish("1"), pytest.raises(OperationalError, match="lock timeout")
+def test_lock_timeout_leaves_all_entries_pending(resources, short_lock_database, publish_and_read):
+    ids, lock_timeout = publish_and_read("1"), pytest.raises(OperationalError, match="lock timeout")
     with BlockedImport(replace(resources, database=short_lock_database), ids) as (importing, _, _), lock_timeout:
         importing.result()
 
@@ -151,8 +151,8 @@ def test_lock_timeout_leaves_all_entries_pending(resources, short_lock_database,
     assert import_attempt.import_entries(resources, ids).imported == 1
 
 
-def test_no_entry_is_claimed_while_postgres_does_not_answer(resources, publish):
-    ids = publish("1")
+def test_no_entry_is_claimed_while_postgres_does_not_answer(resources, publish_and_read):
+    ids = publish_and_read("1")
     down = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none?connect_timeout=2")
     before = pending.pending_entries(resources.feed, resources.settings.stream, 0)
 
@@ -188,8 +188,8 @@ class BlockedImport:
         self.engine.dispose()
 
 
-def test_two_workers_with_the_same_entries_import_each_entry_once(resources, publish, clinic_id):
-    ids = publish(*(f"p{number}" for number in range(20)))
+def test_two_workers_with_the_same_entries_import_each_entry_once(resources, publish_and_read, clinic_id):
+    ids = publish_and_read(*(f"p{number}" for number in range(20)))
     start = threading.Barrier(2)
 
     def work():

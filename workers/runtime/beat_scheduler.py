@@ -10,7 +10,7 @@ from celery.beat import ScheduleEntry, Scheduler
 
 from tasks import recurring
 from tasks.enqueue import enqueue_recurring
-from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, SCHEDULER_HEARTBEAT_SECONDS, send_heartbeat
+from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_EXPIRY_SECONDS, SCHEDULER_HEARTBEAT_KEY, send_heartbeat
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ class StatelessScheduler(Scheduler):
 
     def _send_heartbeat(self) -> None:
         try:
-            send_heartbeat(self._feed, SCHEDULER_HEARTBEAT_KEY, SCHEDULER_HEARTBEAT_SECONDS)
+            send_heartbeat(self._feed, SCHEDULER_HEARTBEAT_KEY, SCHEDULER_HEARTBEAT_EXPIRY_SECONDS)
         except redis.RedisError as error:
             log.info("heartbeat_not_sent", error_class=type(error).__name__)
             self._reaches_redis = False

@@ -10,7 +10,7 @@ from console.web.auth import Operator
 from console.web.context import RequestContext
 from console.web.filters import Text
 from console.web.schemas import PROBLEMS, InstallationHealth, success_response
-from payments.journeys.operations import Operations, read_operations, read_task_events
+from payments.journeys.operations import Operations, read_history_of_task, read_operations
 
 router = APIRouter()
 
@@ -28,7 +28,7 @@ def show(context: Operator) -> Response:
 def show_task(task_id: Text, context: Operator) -> Response:
     """Show the payments that a Celery task imported or evaluated. Flower's page of the task links to this page."""
     with context.transaction() as tx:
-        events = read_task_events(tx, task_id, context.user.scope, TASK_EVENTS_MAX + 1)
+        events = read_history_of_task(tx, task_id, context.user.scope, TASK_EVENTS_MAX + 1)
         context.audit(tx, "viewed task", task_id)
     rows = task_event_records(events[:TASK_EVENTS_MAX])
     has_more = len(events) > TASK_EVENTS_MAX

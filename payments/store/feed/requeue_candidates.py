@@ -163,14 +163,14 @@ def dead_letters_page(tx: Transaction, feed_filter: FeedFilter, ids: RowIds, lim
     return list(found.scalars())
 
 
-class LastIds(NamedTuple):
-    """The highest row ids of lines and of dead letters; 0 for an empty table."""
+class HighestRowIds(NamedTuple):
+    """The highest row ids of lines and of dead letters. They are 0 for an empty table."""
 
     line: int
     dead_letter: int
 
 
-def last_ids(tx: Transaction) -> LastIds:
+def highest_row_ids(tx: Transaction) -> HighestRowIds:
     """Return the highest row ids that lines and dead letters have now."""
     found = tx.execute(
         text(
@@ -178,4 +178,4 @@ def last_ids(tx: Transaction) -> LastIds:
             "(SELECT coalesce(max(id), 0) FROM set_aside) AS dead_letter"
         )
     )
-    return LastIds(**found.mappings().one())
+    return HighestRowIds(**found.mappings().one())

@@ -18,7 +18,7 @@ from payments.store.db.conditions import scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.feed_filter import FeedFilter
-from payments.store.feed.requeue_candidates import LastIds, RowIds
+from payments.store.feed.requeue_candidates import HighestRowIds, RowIds
 
 RUNNING, STOPPED, DONE = "running", "stopped", "done"
 _SCOPE_KEYS = ("companies", "clinics", "key_companies", "key_clinics")
@@ -57,7 +57,7 @@ class NewRun:
 
     feed_filter: FeedFilter
     total: int
-    last_ids: LastIds
+    highest_row_ids: HighestRowIds
 
 
 def add(tx: Transaction, run: NewRun, now: datetime, who: str) -> int:
@@ -73,8 +73,8 @@ def add(tx: Transaction, run: NewRun, now: datetime, who: str) -> int:
             "who": who,
             "choice": json.dumps(_filter_to_json(run.feed_filter), default=str),
             "total": run.total,
-            "line_last": run.last_ids.line,
-            "aside_last": run.last_ids.dead_letter,
+            "line_last": run.highest_row_ids.line,
+            "aside_last": run.highest_row_ids.dead_letter,
             "company_id": run.feed_filter.scope.only_company,
         },
     )

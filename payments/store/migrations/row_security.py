@@ -72,7 +72,7 @@ WHERE has_table_privilege('{CONSOLE_ROLE}', name, 'SELECT, INSERT, UPDATE, DELET
 _LACKS_SEQUENCE_QUERY = f"SELECT NOT has_sequence_privilege('{CONSOLE_ROLE}', CAST(:table AS regclass), 'USAGE')"
 _LACKS_SCHEMA_QUERY = f"SELECT NOT has_schema_privilege('{CONSOLE_ROLE}', 'public', 'USAGE')"
 # Roles that import, and that row-level security would keep from using COPY.
-_IMPORTERS_QUERY = f"""
+_IMPORTERS_WITHOUT_COPY_QUERY = f"""
 SELECT DISTINCT rolname::text FROM pg_class, aclexplode(relacl) AS acl JOIN pg_roles ON pg_roles.oid = acl.grantee
 WHERE relname = 'entries' AND relnamespace = 'public'::regnamespace AND privilege_type = 'INSERT'
     AND rolname <> '{CONSOLE_ROLE}' AND NOT (rolsuper OR rolbypassrls OR pg_has_role(pg_roles.oid, relowner, 'USAGE'))
@@ -167,7 +167,7 @@ def _let_importers_copy(tx: Transaction) -> list[str]:
 
 
 def _importers_without_copy(tx: Transaction) -> list[str]:
-    return list(tx.execute(text(_IMPORTERS_QUERY)).scalars())
+    return list(tx.execute(text(_IMPORTERS_WITHOUT_COPY_QUERY)).scalars())
 
 
 def _run_if_permitted(tx: Transaction, statement: str) -> None:

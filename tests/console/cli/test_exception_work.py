@@ -172,11 +172,11 @@ def test_notes_on_payments_and_accounts_are_listed(company: ClosedAprilCompany, 
     terminal.run("notes", "add", "--payment", payment, "--text", "check bounced")
     terminal.run("notes", "add", *of_account, "--text", "moved to Boise")
 
-    def bodies(*about: str) -> list[str]:
+    def listed_notes(*about: str) -> list[str]:
         return [row["body"] for row in terminal.run("notes", "list", *about, "--format", "json").rows]
 
-    assert bodies("--payment", payment) == ["check bounced"]
-    assert bodies(*of_account) == ["moved to Boise"]
+    assert listed_notes("--payment", payment) == ["check bounced"]
+    assert listed_notes(*of_account) == ["moved to Boise"]
     assert "the note is empty" in terminal.run("notes", "add", *of_account, "--text", " ").err
     assert "there is no payment no/such/1" in terminal.run("notes", "add", "--payment", "no/such/1", "--text", "x").err
     assert "name either a --payment or a --patient" in terminal.run("notes", "list").err

@@ -30,7 +30,7 @@ def test_publish_stops_at_the_limit_of_unprocessed_events(
 
 
 @pytest.mark.slow
-def test_publish_waits_for_replicas_if_the_settings_say_so(
+def test_publish_with_replicas_fails_without_a_replica(
     terminal: Terminal, feed: redis.Redis, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server of this test has no replica. tests/emr/test_durability.py uses a server with a replica."""
@@ -43,7 +43,7 @@ def test_publish_waits_for_replicas_if_the_settings_say_so(
     assert published_bodies(feed) == []
 
 
-def test_publish_waits_for_the_disk_if_the_settings_say_so(
+def test_publish_to_disk_is_refused_without_an_append_only_file(
     terminal: Terminal, feed: redis.Redis, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server of this test has no append-only file, except if REDIS_URL names another server."""

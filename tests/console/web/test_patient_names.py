@@ -81,7 +81,7 @@ def test_name_is_beside_the_id_on_page_api_and_terminal(
 
 
 @pytest.mark.parametrize("command", [each.command for each in NAMED_LISTS])
-def test_name_is_the_last_key_of_json_and_csv(command: str, terminal: Terminal) -> None:
+def test_json_and_csv_contain_the_patient_name(command: str, terminal: Terminal) -> None:
     csv_rows = [*csv.DictReader(io.StringIO(terminal.run(*command.split(), "--format", "csv").out))]
     found = terminal.run(*command.split(), "--format", "json").rows
     (row, *_) = found["lines"] if isinstance(found, dict) else found
