@@ -1,1 +1,1 @@
-"""Benchmarks, one in each file. `make bench` runs those that have targets."""
+"""Benchmarks, at most one in each file, and their helpers. `make bench` runs those that have targets."""

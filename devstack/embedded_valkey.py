@@ -46,7 +46,7 @@ class EmbeddedValkey:
         return f"redis://:{self.endpoint.password}@127.0.0.1:{self.endpoint.port}/0"
 
     def child(self) -> Child:
-        """Return the server as a child process. On SIGTERM, the server writes its data to disk and stops."""
+        """Return the server as a child process that stops on SIGTERM. Only a durable server keeps its data."""
         return Child(
             self.name,
             (str(get_binary_path()), str(_configuration_path(self.folder))),

@@ -33,9 +33,9 @@ class Assignment(NamedTuple):
 def assign(tx: Transaction, assignment: Assignment, now: datetime, who: str) -> None:
     """Change the owner of an open exception. If the exception already has this owner, nothing changes.
 
-    Locks the exception. Raises DecisionError if the exception is not open, or if its owner has changed since the caller
-    saw it. Also raises it if the new owner does not exist, is disabled, may not decide exceptions, or may not see this
-    exception.
+    Locks the exception. Raises DecisionError if the exception does not exist or is not open, or if its owner has
+    changed since the caller saw it. Also raises it if the company has moved to another installation, or if the new
+    owner does not exist, is disabled, may not decide exceptions, or may not see this exception.
     """
     finding_id, owner, seen_owner = assignment
     found = findings.read_locked(tx, finding_id)

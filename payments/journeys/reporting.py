@@ -229,7 +229,8 @@ def timeline(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Sequence[T
 def payment_facts(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> PaymentFacts | None:
     """Return the method, the dates and the reference that were last saved for the payment with this printed key.
 
-    Returns None for an invalid event, or if the scope does not include the payment.
+    Returns None for an invalid event, or if the scope has no such payment. Raises AmbiguousIdError if several companies
+    of the scope have the key.
     """
     if dead_letter_id(key) is not None:
         return None

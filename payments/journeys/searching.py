@@ -106,7 +106,7 @@ def _find_payments(
         found.add(MatchKind.CHECK_NUMBER, found_payments.find_by_references(tx, scope, query.references))
     if query.amount is not None:
         found.add(MatchKind.AMOUNT, found_payments.find_by_amount(tx, scope, query.amount))
-    if _is_long_enough_for_parts(query):
+    if _allows_partial_matches(query):
         _add_beginnings(tx, scope, query, found)
         if not found.lines and (query.has_digit or not patients):
             found.add(MatchKind.PART, found_payments.find_by_id_part(tx, scope, query.text))
@@ -123,8 +123,11 @@ def _wanted_keys(query: SearchQuery) -> list[KeyReading]:
     return [*query.keys, *(KeyReading(None, LocalKey("", payment_id, "")) for payment_id in query.payment_ids)]
 
 
-def _is_long_enough_for_parts(query: SearchQuery) -> bool:
-    """Return whether the text is long enough for partial matches: prefixes of ids and check numbers, parts of ids."""
+def _allows_partial_matches(query: SearchQuery) -> bool:
+    """Return whether to search for ids and check numbers that begin with the text, and ids that contain it.
+
+    The text must be a possible payment id of at least _BEGINNING_CHARACTERS_MIN characters.
+    """
     return bool(query.payment_ids) and len(query.text) >= _BEGINNING_CHARACTERS_MIN
 
 
@@ -137,7 +140,7 @@ def _add_beginnings(tx: Transaction, scope: Scope, query: SearchQuery, found: _P
 def _add_dead_letters(
     tx: Transaction, scope: Scope, query: SearchQuery, patients: Sequence[PatientKey], found: _PaymentMatches
 ) -> None:
-    part = query.text if _is_long_enough_for_parts(query) else None
+    part = query.text if _allows_partial_matches(query) else None
     wanted = DeadLetterQuery(_wanted_keys(query), part, query.amount, patients)
     for match, dead_letter_id in found_payments.find_dead_letters(tx, scope, wanted):
         found.dead_letters.setdefault(dead_letter_id, match)

@@ -82,9 +82,9 @@ class Button(NamedTuple):
 class BrowserCrawler:
     """Crawls the console in one browser page. `problems` lists each problem with its address.
 
-    The crawler opens one page of each `address_shape`, and checks its layout at each width. It presses each button of
-    one form of each kind. If `with_forms` is False, it opens at most PAGES_PER_PATH_MAX pages of each path, because
-    most shapes of a path differ only in their filters.
+    The crawler opens one page of each `address_shape`, and checks its layout at each width. If `with_forms`, it presses
+    each button of one form of each kind. Otherwise it presses none, and opens at most PAGES_PER_PATH_MAX pages of each
+    path, because most shapes of a path differ only in their filters.
     """
 
     def __init__(self, page: Page, user: str, elsewhere: tuple[str, ...], *starts: str, with_forms: bool) -> None:
@@ -101,7 +101,7 @@ class BrowserCrawler:
         page.on("response", self._check_status)
 
     def crawl(self) -> None:
-        """Log in, open every page, and submit every form. Submit the forms that end the session last."""
+        """Log in, and open the pages. If `with_forms`, submit their forms, and last those that end the session."""
         self._log_in()
         while self._waiting or self._deletions:
             while self._waiting:

@@ -1,4 +1,4 @@
-"""The survey of a Payment Log says how its columns were read, and names every problem by row and column."""
+"""The survey of a Payment Log says how its columns were read, names its first problems, and counts all of them."""
 
 import io
 from datetime import date

@@ -16,7 +16,7 @@ INVALID_BODY = event_body(payment_fields(method="wrong"))
 
 
 def rejection(company_id: str | None) -> Rejection:
-    """Return a rejection. It stores a dead letter that has this company and can be retried."""
+    """Return a rejection of an invalid event. Adding it stores a dead letter of this company that can be retried."""
     entry = StreamEntry("1-1", INVALID_BODY, was_authentic=True, stored_company=company_id)
     return Rejection(entry, Reason.INVALID_EVENT, "method: wrong")
 

@@ -45,9 +45,8 @@ def backfill_user_companies(database: Database) -> None:
 def create_keys(database: Database) -> None:
     """Create the missing indexes, then the missing foreign keys and checks.
 
-    Other sessions can read and write meanwhile.
-
-    An interrupted run can be repeated. Raises DBAPIError if a lock cannot be acquired within a minute.
+    Other sessions can read and write meanwhile. An interrupted run can be repeated. Raises DBAPIError if a lock cannot
+    be acquired within a minute.
     """
     with transaction(database) as tx:
         indexes = online.missing_indexes(tx)
@@ -68,7 +67,8 @@ def finish(database: Database) -> None:
     """Drop the keys, triggers and tables of earlier releases. A second call changes nothing.
 
     Raises UnfinishedError if a session of an earlier release is open, a row or user has no company, or an index is
-    missing. Locks: each table exclusively, for a moment.
+    missing. Raises DBAPIError if a lock cannot be acquired within a minute. Locks: each table exclusively, for a
+    moment.
     """
     with transaction(database) as tx:
         if problem := _blocking_reason(tx):

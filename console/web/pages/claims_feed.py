@@ -70,7 +70,7 @@ def show(query: FeedQuery, context: Viewer) -> Response:
 
 @router.get("/claims-feed/summary")
 def summary(query: FeedQuery, context: Viewer, *, exact: bool = False) -> Response:
-    """Show the number and the sum of the matching rows."""
+    """Show the number and the sum of the matching rows: of up to SORTED_ROWS_MAX rows or, if `exact`, of all."""
     chosen, scope = select(context, query)
     feed_filter = chosen.to_filter(scope)
     return show_summary(context, CLAIMS_FEED, reporting.claims_feed_summary, feed_filter, exact=exact)

@@ -64,9 +64,9 @@ class _RoleForm(_NameForm):
     clinic: _Names
 
     def user(self) -> User:
-        """Return a user with the entered role and scope. The scope names clinics as the page does.
+        """Return a user with the entered role and scope. The clinics are the texts of the form, not yet looked up.
 
-        Raises UserError if neither all nor some companies are chosen, or neither all nor some clinics.
+        Raises UserError if all and single companies are both selected or neither is, and the same for clinics.
         """
         companies = _selected_ids("company", "companies", self.company, everything=self.all_companies)
         clinics = _selected_ids("clinic", "clinics", self.clinic, everything=self.all_clinics)

@@ -43,7 +43,7 @@ def record(tx: Transaction, events_by_key: Mapping[EventKey, LineEventContent]) 
 
 
 def insert_query(events_by_key: Mapping[EventKey, LineEventContent]) -> Query[set[EventKey]]:
-    """Return the query that records events as `record` does. The result of the query is the keys of new events."""
+    """Return the query that records events and locks as `record` does. Its result is the keys of the new events."""
     added = sorted(events_by_key.items(), key=_sort_key)
     statement = insert_statement(events, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING company_id, event_id")
     return Query(
@@ -56,7 +56,10 @@ def insert_query(events_by_key: Mapping[EventKey, LineEventContent]) -> Query[se
 def recorded_before(
     tx: Transaction, events_by_key: Mapping[EventKey, LineEventContent], created: set[EventKey]
 ) -> dict[EventKey, LineEventContent]:
-    """Return the events that were recorded before, as `record` does. `created` is the result of `insert_query`."""
+    """Return the events that were recorded before, with their earlier content.
+
+    `created` holds the keys that the query of `insert_query` returned.
+    """
     seen = set(events_by_key) - created
     if not seen:
         return {}

@@ -18,9 +18,10 @@ class LinkTarget(NamedTuple):
 
 
 def lock(tx: Transaction, target: LinkTarget, scope: Scope) -> Line:
-    """Lock the line of the target, and return the line.
+    """Lock the line of the target, and return the line. Waits for the lock.
 
-    Raises EntryError if the target is not in the scope, or if its company has moved to another installation.
+    Raises EntryError if the scope has no such target, or if its company has moved to another installation. Raises
+    AmbiguousIdError if several companies of the scope have the key.
     """
     found = lines.lock_by_id(tx, [_line_ref(tx, target, scope)], wait=True)
     (line,) = found.values()
@@ -32,7 +33,10 @@ def lock(tx: Transaction, target: LinkTarget, scope: Scope) -> Line:
 
 
 def find_payment(tx: Transaction, key: str, scope: Scope) -> int | None:
-    """Return the row id of the line with a printed key. None if the scope has none or several of them."""
+    """Return the row id of the line with a printed key. None if the scope has none or several of them.
+
+    Raises AmbiguousIdError if several companies of the scope have the key.
+    """
     refs = manual_entries.line_ids(tx, printed_keys.find(tx, [key], scope)[key].keys)
     return refs[0] if len(refs) == 1 else None
 

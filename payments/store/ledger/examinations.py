@@ -20,7 +20,7 @@ def examine_attempt(tx: Transaction, line: Line, finding: Finding) -> Examinatio
 
 
 def closing_times(tx: Transaction, examined: Iterable[Line]) -> dict[CompanyMonth, datetime]:
-    """Return the times from which on the months of these lines count as closed. Open months are omitted."""
+    """Return the closed months of these lines, each with the time since which it counts as closed."""
     return months.closing_times(tx, {month for line in examined for month in _months(line)})
 
 

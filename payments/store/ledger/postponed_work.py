@@ -91,8 +91,8 @@ def load_waiting(tx: Transaction, kind: WorkKind, now: datetime) -> set[WorkItem
 def drop_postponed(tx: Transaction, kind: WorkKind, items: Collection[WorkItem], now: datetime) -> list[WorkItem]:
     """Remove the postponed items from `items`, and return the others in the same order.
 
-    `items` must be all items of this kind that need work. Records of failed attempts at other items are deleted,
-    because these items need no further attempt.
+    `items` must be all items of this kind that need work. The record of an item that is missing from `items` is
+    deleted, because its work is done.
     """
     for item in load(tx, kind) - set(items):
         clear(tx, kind, item)

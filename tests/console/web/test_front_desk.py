@@ -13,7 +13,7 @@ from tests.console.web.scenarios import LoggedIn, page_text
 
 @pytest.fixture
 def clinic(ledger: ClinicLedger) -> str:
-    """A clinic that sends Copays, with payments of one day: imported, Not Sent, held and refused."""
+    """The id of a clinic that sends Copays. June 8 has payments (imported, Not Sent, held, refused), June 9 has one."""
     name, day = "desk", "2026-06-08"
     ledger.in_office(
         name,

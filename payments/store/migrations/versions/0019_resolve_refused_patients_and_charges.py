@@ -1,6 +1,7 @@
 """Add the columns that show whether a rejected patient or charge has since been saved again.
 
-They are null in existing rows. A dead letter gets its event type when it is requeued or rejected again.
+They are null in existing rows. The columns `event_type` and `charge_id` of a dead letter are filled when it is requeued
+or rejected again.
 """
 
 from typing import Any
