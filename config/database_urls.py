@@ -109,7 +109,10 @@ def _libpq_options() -> set[str]:
 
 
 def _hosts(url: EngineUrl, options: dict[str, str]) -> tuple[HostPort, ...]:
-    """Return the hosts of the URL, or the hosts that `options` name. Remove `host` and `port` from `options`."""
+    """Return the hosts of the URL, or the hosts that `options` name. Remove `host` and `port` from `options`.
+
+    Raises ValueError if both name hosts, or if the number of ports does not fit.
+    """
     names, ports = options.pop("host", ""), options.pop("port", "")
     if url.hosts:
         if names or ports:

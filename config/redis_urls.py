@@ -131,7 +131,10 @@ def _normalize_sentinel_url(url: EngineUrl) -> str:
 
 
 def _database_path(url: EngineUrl, options: dict[str, str]) -> str:
-    """Return the path with the URL's database number. Remove the option `db`, which can name the number instead."""
+    """Return the path with the URL's database number. Remove the option `db`, which can name the number instead.
+
+    Raises ValueError if the path and the option name different numbers.
+    """
     option = options.pop("db", None)
     path = database_number(url.path.removeprefix("/")) if url.path not in {"", "/"} else None
     if option is not None and path is not None and option != path:

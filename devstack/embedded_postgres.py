@@ -124,7 +124,7 @@ def prepare_postgres(home: Path, *, durable: bool = True) -> EmbeddedPostgres:
 def _initdb(data: Path, user: int | None, *, durable: bool) -> None:
     """Run initdb in a temporary folder, and rename the folder to `data` at the end.
 
-    So an interrupted start leaves no incomplete data folder.
+    So an interrupted start leaves no incomplete data folder. Raises EngineError if initdb fails.
     """
     temporary = data.with_name("data.new")
     defaults = [part for name, value in _DURABLE_DEFAULTS.items() for part in ("--set", f"{name}={value}")]

@@ -49,7 +49,7 @@ class PaymentFeed:
     - `tracer`: an OpenTelemetry tracer. Each event gets a span, as a child of the current span and as the parent of
       Billing's spans.
     - `durability`: which replicas or disks must have an event before it counts as published.
-    - `unprocessed_max`: the limit of unprocessed events on a stream. One chunk may exceed it.
+    - `unprocessed_max`: the limit of unprocessed events on a stream. It can be exceeded by one chunk.
 
     Raises ValueError for an invalid URL, for a limit below 1, and for a durability whose timeout is not shorter than
     the URL's `socket_timeout`.

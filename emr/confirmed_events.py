@@ -28,10 +28,11 @@ class ConfirmedEvents:
         self._may_exist = True  # a relay may have stopped
 
     def settle(self, connection: Connection, replication_id: str | None) -> None:
-        """At most once a second, mark events as waiting again after a failover, and delete events that are old enough.
+        """After a failover, mark events as waiting again. Delete events that are older than CONFIRMED_KEPT.
 
-        `replication_id` is that of the primary that confirmed the chunk just published, or None. The caller commits.
-        Raises the errors of `PaymentFeed.find_replication_id`, and the driver's error if the database fails.
+        A call within a second of the last one does nothing. `replication_id` is that of the primary that has just
+        confirmed a chunk, or None. The caller commits. Raises the errors of `PaymentFeed.find_replication_id`, and the
+        driver's error if the database fails.
         """
         self._may_exist |= replication_id is not None
         if not self._may_exist or time.monotonic_ns() < self._settle_at_ns:

@@ -63,7 +63,10 @@ def heading_key(heading: str) -> str:
 
 
 def records(lines: Lines, separator: str) -> Iterator[tuple[int, int, list[str]]]:
-    """Yield each record that is not blank: its number, the number of its first line, and its cells."""
+    """Yield each record that is not blank: its number, the number of its first line, and its cells.
+
+    Raises TableError if a record is damaged or has characters that cannot be read.
+    """
     reader = csv.reader(lines, delimiter=separator, strict=True)
     headings: list[str] = []
     for number in count(1):

@@ -40,10 +40,7 @@ class Durability:
         return not (self.replicas or self.on_disk)
 
     def check_socket_timeout(self, connection_options: Mapping[str, Any]) -> None:
-        """Check that `timeout` is shorter than the socket timeout of a connection with these options.
-
-        Otherwise raises ValueError.
-        """
+        """Raise ValueError unless `timeout` is below the socket timeout of a connection with these options."""
         if not self.is_default and self.timeout.total_seconds() >= connection_options["socket_timeout"]:
             raise ValueError("the timeout of the durability must be shorter than the socket_timeout of the URL")
 
@@ -77,8 +74,8 @@ class Confirmation:
     def missing_at_present(self, client: redis.Redis) -> str | None:
         """Return what is missing for a confirmation at present, or None if events can be confirmed.
 
-        Redis is asked at the first call, and at the first call after a confirmation was missing. Raises
-        WaitRefusedError.
+        Redis is asked at the first call, and at the first call after a confirmation was missing. Raises the errors of
+        `missing_guarantee`.
         """
         if self._was_confirmed:
             return None

@@ -47,9 +47,9 @@ log = structlog.get_logger()
 class Relay:
     """Publishes events from the outbox, oldest first. Several relays may run.
 
-    An event leaves the outbox after the feed has confirmed it. If a relay is interrupted, the event is published again.
-    This is harmless, because the event id is the same. With several relays, an event may overtake an older event. This
-    is harmless too, because events have versions.
+    An event stays in the outbox at least until the feed has confirmed it. If a relay is interrupted, the event is
+    published again. This is harmless, because the event id is the same. With several relays, an event may overtake an
+    older event. This is harmless too, because events have versions.
 
     An event that can never be published is marked as refused and logged as an error (`outbox_event_refused`). Either it
     is too large, or Redis rejects it but accepts a later event of the same stream. Later events are then published.

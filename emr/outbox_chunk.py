@@ -39,10 +39,10 @@ class ChunkPublisher:
         self.blocked = set[str]()
 
     def publish(self, events: Sequence[WaitingEvent]) -> ChunkOutcome:
-        """Publish the events of a chunk in order. Return what became of them.
+        """Publish the events of a chunk in order, and return the outcome.
 
         An oversized event is refused. If Redis refuses the chunk, its events are published one by one. Raises
-        FeedUnreachableError and FeedUnconfirmedError.
+        FeedUnreachableError if Redis does not answer, and FeedUnconfirmedError if a confirmation is missing.
         """
         outcome = ChunkOutcome()
         bodies = {}
@@ -92,7 +92,7 @@ class ChunkPublisher:
             stream = self._feed.stream_of(body)
             if stream in self.blocked:
                 continue
-            refusal = self._publish_or_refuse(body)
+            refusal = self._try_publish(body)
             if refusal is None:
                 outcome.published[row] = self._feed.confirmed_replication_id
                 outcome.reasons |= suspects.pop(stream, {})
@@ -104,7 +104,7 @@ class ChunkPublisher:
         if not self.blocked:
             outcome.refusal = None
 
-    def _publish_or_refuse(self, body: bytes) -> FeedRefusedError | None:
+    def _try_publish(self, body: bytes) -> FeedRefusedError | None:
         """Publish an event. Return the error if Redis refuses it, otherwise None."""
         try:
             self._feed.publish(body)

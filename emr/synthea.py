@@ -56,11 +56,17 @@ class SyntheaExport:
     _payments: tuple[_PatientPayment, ...] = field(repr=False)
 
     def patients(self) -> Iterator[PatientSaved]:
-        """Yield an event for each patient. The save time is the birth, because the export has no other time."""
+        """Yield an event for each patient. The save time is the birth, because the export has no other time.
+
+        Raises InvalidExportError at an invalid row.
+        """
         return _patients(self._folder / PATIENTS_FILE, self.company_id)
 
     def payments(self) -> Iterator[PaymentSaved]:
-        """Yield an event for each patient payment, claim by claim. The dates are those of the export's rows."""
+        """Yield an event for each patient payment, claim by claim. The dates are those of the export's rows.
+
+        Raises InvalidExportError at an invalid row.
+        """
         file = self._folder / TRANSACTIONS_FILE
         return (_payment_event(file, self.company_id, payment) for payment in self._payments)
 

@@ -157,7 +157,7 @@ def _can_parse(read: Callable[[str], object], text: str) -> bool:
 
 
 def _require_valid(row: Row, column: str, expected: str, *, is_valid: bool) -> None:
-    """If `is_valid` is False, raises TableError about a cell.
+    """Raise TableError about a cell if `is_valid` is False.
 
     The error names the column, the `expected` value and the id of the row.
     """

@@ -103,7 +103,7 @@ def _records(lines: Iterable[BalancedLine]) -> Iterator[Record]:
 def _open_log(path: Path | None) -> Iterator[Iterator[EmrLogRow] | None]:
     """Open a Payment Log file, yield its rows, and close the file after the block. If `path` is None, yield None.
 
-    An invalid row ends the command with an error that names the row's number and column.
+    Raises CommandError, with the row's number and column, if a row is invalid.
     """
     from emr.payment_log import PaymentLogError, read_payment_log
 

@@ -85,7 +85,10 @@ def _wait_until_imported(context: CliContext, company_id: str, wait_seconds: flo
 
 
 def _wait_for_older_writers(database: Database) -> None:
-    """Wait for the transactions that began before the company was marked as moved. These can still change its rows."""
+    """Wait for the transactions that began before the company was marked as moved. These can still change its rows.
+
+    Raises CommandError if one of them runs for more than _OLDER_WRITERS_SECONDS.
+    """
     from payments.journeys import company_export
     from payments.store.db.connection import transaction
 

@@ -64,7 +64,10 @@ def payment_log(
 
 
 def _write_xlsx(path: Path, records: Iterable[Record], report: Report) -> int:
-    """Write a spreadsheet and return the number of its rows. If an error occurs, no file is left."""
+    """Write a spreadsheet and return the number of its rows. If an error occurs, no file is left.
+
+    Raises CommandError if the file cannot be opened.
+    """
     from console.reports.xlsx import write_xlsx
 
     try:

@@ -127,7 +127,8 @@ def _open_resources(context: CliContext) -> Iterator[Resources]:
 def _run(context: CliContext, resources: Resources, ranges: Sequence[ReplayRange], *, dry_run: bool) -> ReplayStats:
     """Replay these ranges with a progress indicator. After each chunk, enqueue the tasks that continue its work.
 
-    Returns the counts of all ranges. If `dry_run`, nothing changes and no task is enqueued.
+    Returns the counts of all ranges. If `dry_run`, nothing changes and no task is enqueued. Raises CommandError if
+    entries are signed and no key verifies them.
     """
     from payments.core.import_stats import ImportStats
     from tasks.enqueue import enqueue_following

@@ -10,7 +10,11 @@ from payments.store.db.connection import Transaction
 
 
 def post(context: RequestContext, request: EntryRequest) -> PostedEntry:
-    """Post a manual entry. Raises EntryError if a rule refuses it, or if it refers to data that the user cannot see."""
+    """Post a manual entry.
+
+    Raises EntryError if a rule refuses it, or if it refers to data that the user cannot see, and AmbiguousIdError if
+    several companies have the payment's key.
+    """
     with context.transaction() as tx:
         posted = manual_entries.post(tx, request, context.now, context.user.audit_name, context.user.scope)
         _audit(tx, context, "posted manual entry", posted, posted_message(posted))
@@ -28,7 +32,10 @@ def reverse(context: RequestContext, request: ReversalRequest) -> ReversalResult
 
 
 def link(context: RequestContext, request: LinkRequest) -> LinkChange:
-    """Link an entry to a payment. Raises EntryError if refused, PageError (404) if the user cannot see the entry."""
+    """Link an entry to a payment.
+
+    Raises the errors of `linking.link`, and PageError (404) if the user cannot see the entry.
+    """
     with context.transaction() as tx:
         entry = visible_entry(tx, context, request.entry_id)
         done = linking.link(tx, request, context.now, context.user.audit_name, context.user.scope)

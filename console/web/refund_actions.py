@@ -9,7 +9,7 @@ from payments.store.db.connection import Transaction
 
 
 def request(context: RequestContext, asked: RepaymentRequest) -> Repayment:
-    """Request a refund, or record a returned payment. Raises RepaymentError or EntryError if a rule refuses it."""
+    """Request a refund, or record a returned payment. Raises the errors of `repaying.request`."""
     with context.transaction() as tx:
         done = repaying.request(tx, asked, context.now, context.user.audit_name, context.user.scope)
         _audit(tx, context, "requested refund", done, requested_message(done))
@@ -17,7 +17,7 @@ def request(context: RequestContext, asked: RepaymentRequest) -> Repayment:
 
 
 def approve(context: RequestContext, refund_id: int) -> Repayment:
-    """Approve a refund. Raises RepaymentError, and PageError (404) if the user may not see it."""
+    """Approve a refund. Raises RepaymentError or EntryError, and PageError (404) if the user may not see it."""
     with context.transaction() as tx:
         visible_refund(tx, context, refund_id)
         done = repaying.approve(tx, refund_id, context.now, context.user.audit_name, context.user.scope)

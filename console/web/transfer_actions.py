@@ -9,7 +9,7 @@ from payments.store.db.connection import Transaction
 
 
 def make(context: RequestContext, asked: TransferRequest) -> Transfer:
-    """Move money between accounts. Raises TransferError, RepaymentError or EntryError if a rule refuses it."""
+    """Move money between accounts. Raises the errors of `transferring.make`."""
     with context.transaction() as tx:
         done = transferring.make(tx, asked, context.now, context.user.audit_name, context.user.scope)
         _audit(tx, context, "made transfer", done, f"{made_message(done)} Reason: {done.stored.reason}")
@@ -17,7 +17,7 @@ def make(context: RequestContext, asked: TransferRequest) -> Transfer:
 
 
 def undo(context: RequestContext, asked: Undo) -> Transfer:
-    """Undo a transfer. Raises TransferError if a rule refuses it, and PageError (404) if the user cannot see it."""
+    """Undo a transfer. Raises TransferError or EntryError, and PageError (404) if the user cannot see it."""
     with context.transaction() as tx:
         visible_transfer(tx, context, asked.transfer_id)
         done = transferring.undo(tx, asked, context.now, context.user.audit_name, context.user.scope)

@@ -1,4 +1,4 @@
-"""Rules of deposits at the bank: what a slip may take, and how one is undone (rule D11)."""
+"""Rules of deposits at the bank: which entries a slip may take, and when (rule D11)."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Rules of cash drawers: what a count is compared with, the state of a drawer, and who may close it (rule D10)."""
+"""Rules of cash drawers: the balance of a count, the state of a drawer, and who may close it (rule D10)."""
 
 from collections.abc import Collection, Mapping
 from datetime import date
@@ -79,7 +79,7 @@ class DrawerCount(NamedTuple):
 
 
 class MethodBalance(NamedTuple):
-    """What a drawer should hold for a method, and what was counted, in dollars. `counted` is None before the count.
+    """The expected and the counted dollars of one method in a drawer. `counted` is None before the count.
 
     `starting` is the cash with which the drawer began, `payments` the sum of the payments that it took.
     """
@@ -139,7 +139,7 @@ def check_opening(day: date, starting_cash: Money, today: date, latest: date | N
 
 
 def check_count(count: DrawerCount) -> None:
-    """Raise DrawerError if a count cannot be right: a number of pieces below 0, or an amount of cash."""
+    """Raise DrawerError if a number or an amount is out of range, cash is an amount, or the reason is too long."""
     for name, pieces in count.cash._asdict().items():
         if not 0 <= pieces <= PIECES_MAX:
             raise DrawerError(f"{name}: the number of pieces must be from 0 to {PIECES_MAX:,}")

@@ -16,9 +16,9 @@ from payments.core.manual_entry import REASON_CHARACTERS_MAX, REFERENCE_CHARACTE
 from payments.core.person import may_be_same_person
 
 SAME_REFUND_DAYS_MAX = 31
-"""A refund of the EMR and one of Billing may be the same if their dates differ by up to so many days."""
+"""The largest number of days between a refund of the EMR and one of Billing that may be the same."""
 UNAPPROVED_DAYS = 30
-"""The refunds of an account without an approval are added up over so many days."""
+"""The number of days over which the refunds of an account without an approval are added up."""
 
 
 class RepaymentError(ValueError):
@@ -39,7 +39,7 @@ class RepaymentKind(StrEnum):
 
     @property
     def is_decided_by_bank(self) -> bool:
-        """Whether it has happened when it is recorded. Then it is posted without an approval."""
+        """Whether the bank has taken the money before the user records it. It is then posted without an approval."""
         return self is not RepaymentKind.REFUND
 
 
@@ -66,14 +66,14 @@ class RepaymentDraft(NamedTuple):
     fee: Money | None = None
 
     def request_hash(self, *more: object) -> bytes:
-        """Return a hash of everything that was requested. `more` is what belongs to the request besides the draft."""
+        """Return a hash of the whole request: of this draft, and of the other parts of the request in `more`."""
         text = repr([None if value is None else str(value) for value in (*self, *more)])
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """Who decided what about a refund, and when. A value is None until it is decided."""
+    """The decisions about a refund, with their times and users. A decision that is not made yet is None."""
 
     requested_at: datetime
     requested_by: str
@@ -119,7 +119,7 @@ def check_reference(reference: str) -> None:
 
 
 def check_approval(decisions: Decisions, who: str) -> None:
-    """Raise RepaymentError unless this user may approve a refund: it is requested, and by another person."""
+    """Raise RepaymentError unless a refund waits for an approval, and another person than this user requested it."""
     if decisions.state is not RepaymentState.REQUESTED:
         raise RepaymentError(f"the refund is {decisions.state} already")
     if may_be_same_person(decisions.requested_by, who):
@@ -150,11 +150,11 @@ class PendingRepayment(NamedTuple):
 def available_amount(
     account: Account, target: SourceId | None, pending: Iterable[PendingRepayment], today: date
 ) -> Money:
-    """Return how much may be paid back at most, in dollars.
+    """Return the largest amount that may be paid back, in dollars.
 
-    Of a payment: its entries less what was refunded of it. The part that is applied to charges counts, because it is
-    unapplied then. Of an account's credit (`target` is None): what is not applied. `pending` are the other refunds of
-    the account that are not issued yet; their money is reserved.
+    Of a payment: the sum of its entries less its refunds. Money that is applied to charges is included, because a
+    refund unapplies it. Of an account's credit (`target` is None): the money that is not applied. `pending` are the
+    other refunds of the account that are not issued yet. Their money is reserved.
     """
     reserved = [
         Credit(EntrySource(-each.id), 0, -each.amount, today, None, on_account=False, refund_of=each.target)
@@ -169,7 +169,7 @@ def available_amount(
 
 
 def check_amount(amount: Money, available: Money, *, is_credit: bool) -> None:
-    """Raise RepaymentError if an amount is more than what may be paid back of a payment or of an account's credit."""
+    """Raise RepaymentError if an amount exceeds the available amount of a payment or of an account's credit."""
     if amount > available:
         source = "the account's credit" if is_credit else "the payment"
         raise RepaymentError(f"at most {available:,} of {source} can be paid back; {amount:,} is more")

@@ -53,7 +53,7 @@ def check_reason(reason: str) -> None:
 
 
 def amount_to_move(draft: TransferDraft, available: Money, *, is_credit: bool) -> Money:
-    """Return the amount that a transfer moves, in dollars. `available` is the amount that can be moved at most.
+    """Return the amount that a transfer moves, in dollars. `available` is the largest amount that can be moved.
 
     Raises TransferError if there is no money to move, or less than the draft names.
     """

@@ -54,7 +54,7 @@ def make(tx: Transaction, draft: DepositDraft, now: datetime, who: str, scope: S
     """Make a deposit of entries that are on none. A repeated request with the same key makes no second deposit.
 
     Raises DepositError if a rule refuses the request, if an entry is on a deposit or belongs to another clinic or
-    method, or if the request's key was used for another deposit.
+    method, if the scope does not have exactly one such clinic, or if the key was used for another deposit.
     """
     check_draft(draft)
     clinic = _clinic(tx, draft, scope)
@@ -79,7 +79,8 @@ def reverse(
 ) -> DepositSlip:
     """Reverse a deposit: its entries are on no deposit again. Return the reversal. A second call changes nothing.
 
-    Raises DepositError if the reason is blank, or if the deposit is itself a reversal.
+    Raises DepositError if the reason is blank or too long, if the deposit is itself a reversal, if the day is in the
+    future or before the deposit, if the scope has no such deposit, or if its company has moved to another installation.
     """
     reason = reversal.reason.strip()
     if not 0 < len(reason) <= REASON_CHARACTERS_MAX:
@@ -114,7 +115,7 @@ def show(tx: Transaction, deposit_id: int, scope: Scope = EVERYTHING) -> Deposit
 
 
 def list_deposits(tx: Transaction, chosen: DepositFilter) -> list[StoredDeposit]:
-    """Return the deposits that match a filter, the newest first, at most DEPOSITS_MAX."""
+    """Return up to DEPOSITS_MAX deposits that match a filter, the newest first."""
     return deposits.read(tx, chosen, DEPOSITS_MAX)
 
 
@@ -124,7 +125,7 @@ def list_undeposited(tx: Transaction, chosen: UndepositedFilter, limit: int) -> 
 
 
 def list_bank_accounts(tx: Transaction, scope: Scope = EVERYTHING) -> list[str]:
-    """Return the bank accounts of earlier deposits in a scope, sorted, at most BANK_ACCOUNTS_MAX."""
+    """Return up to BANK_ACCOUNTS_MAX bank accounts of earlier deposits in a scope, sorted."""
     return deposits.bank_accounts(tx, scope, BANK_ACCOUNTS_MAX)
 
 

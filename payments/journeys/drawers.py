@@ -109,7 +109,8 @@ def open_drawer(
 ) -> OpeningResult:
     """Open a drawer for the next shift of a day. If the clinic has an open drawer of this day, return it.
 
-    Raises DrawerError if the clinic has an open drawer of another day, or if a rule refuses the day or the cash.
+    Raises DrawerError if the scope does not have exactly one such clinic, if the clinic has an open drawer of another
+    day, or if a rule refuses the day or the cash.
     """
     clinic = _clinic(tx, request, scope)
     drawers.lock_clinic(tx, clinic)
@@ -130,10 +131,10 @@ def open_drawer(
 def count(
     tx: Transaction, drawer_id: int, counted: DrawerCount, stamp: Stamp, scope: Scope = EVERYTHING
 ) -> DrawerSummary:
-    """Count a drawer. The first count locks it, and it takes the payments of that moment. A later count replaces it.
+    """Count a drawer. The first count locks the drawer, with the payments of that moment. The last count matters.
 
-    A count that repeats the last one changes nothing. Raises DrawerError if the drawer is closed, or if the count
-    breaks a rule.
+    A count that repeats the last one changes nothing. Raises DrawerError if the drawer is closed, if the count breaks a
+    rule, if the scope has no such drawer, or if its company has moved to another installation.
     """
     check_count(counted)
     drawer = _locked_row(tx, drawer_id, scope)
@@ -153,7 +154,8 @@ def count(
 def close(tx: Transaction, drawer_id: int, stamp: Stamp, scope: Scope = EVERYTHING) -> DrawerSummary:
     """Close a balanced drawer that other persons have counted. A second call changes nothing.
 
-    Raises DrawerError if the drawer is not balanced, or if the user has counted it.
+    Raises DrawerError if the drawer is not balanced, if the user has counted it, if the scope has no such drawer, or if
+    its company has moved to another installation.
     """
     drawer = _locked_row(tx, drawer_id, scope)
     summary = _summary(tx, drawer)
@@ -171,7 +173,7 @@ def show(tx: Transaction, drawer_id: int, scope: Scope = EVERYTHING) -> DrawerSh
 
 
 def list_drawers(tx: Transaction, chosen: DrawerFilter) -> list[DrawerSummary]:
-    """Return the drawers that match a filter, the newest day first, at most DRAWERS_MAX.
+    """Return up to DRAWERS_MAX drawers that match a filter, the newest day first.
 
     For an open drawer, the sums of the payments are not computed: they are 0.00.
     """
@@ -192,7 +194,10 @@ def _clinic(tx: Transaction, request: OpeningRequest, scope: Scope) -> ClinicKey
 
 
 def _locked_row(tx: Transaction, drawer_id: int, scope: Scope) -> StoredDrawer:
-    """Return a drawer after locking the drawers of its clinic."""
+    """Lock the drawers of a drawer's clinic, and return the drawer.
+
+    Raises DrawerError if the scope has no drawer with this id, or if its company has moved to another installation.
+    """
     drawers.lock_clinic(tx, drawers.find(tx, drawer_id, scope).clinic)
     drawer = drawers.find(tx, drawer_id, scope)
     if not company_moves.has_not_moved(tx, drawer.company_id):

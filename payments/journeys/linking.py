@@ -26,7 +26,8 @@ def link(tx: Transaction, request: LinkRequest, now: datetime, who: str, scope: 
     """Link a manual entry to the payment for which it was posted by hand. A second call changes nothing.
 
     Raises EntryError if the entry was reversed or is a reversal, if it is linked to another payment, if it belongs to
-    another patient or clinic, or if the payment has no difference of a closed month. Locks the entry, then the line.
+    another patient or clinic, or if the payment has no difference of a closed month. Raises AmbiguousIdError if several
+    companies have the payment's key. Locks the entry, then the line.
     """
     manual_entries.lock(tx, str(request.entry_id))
     entry = manual_entries.find(tx, request.entry_id, scope)

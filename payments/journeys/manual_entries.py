@@ -63,8 +63,9 @@ class PostedEntry(NamedTuple):
 def post(tx: Transaction, request: EntryRequest, now: datetime, who: str, scope: Scope = EVERYTHING) -> PostedEntry:
     """Post a manual entry, and link it to a payment if the request names one.
 
-    Raises EntryError if the entry breaks a rule, or if the request's key was used for another entry. `scope` limits the
-    clinics and payments that the request may name.
+    Raises EntryError if the entry breaks a rule, or if the request's key was used for another entry. Raises
+    AmbiguousIdError if several companies have the payment's key. `scope` limits the clinics and payments that the
+    request may name.
     """
     check_request_key(request.key)
     line = link_targets.lock(tx, request.target, scope) if request.target else None
@@ -185,7 +186,10 @@ def _posted_before(tx: Transaction, before: StoredEntry, identity: RequestIdenti
 
 
 def _complete(tx: Transaction, draft: EntryDraft, line: Line | None, today: date, scope: Scope) -> ManualEntry:
-    """Return the entry of a draft. Fill in the fields that are None as `EntryDraft` describes (rule D4)."""
+    """Return the entry of a draft. Fill in the fields that are None as `EntryDraft` describes (rule D4).
+
+    Raises EntryError if the patient is missing, or the clinic if the company has several.
+    """
     content = line.content if line else None
     given: dict[str, Any] = {name: value for name, value in draft._asdict().items() if value is not None}
     if line is not None:

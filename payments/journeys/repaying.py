@@ -88,7 +88,8 @@ def request(tx: Transaction, asked: RepaymentRequest, now: datetime, who: str, s
     """Request a refund, or record and post a payment that the bank took back.
 
     Raises RepaymentError if a rule refuses the request, or if the key was used for another one. Raises EntryError if
-    the key is not one that a user may choose, or if a returned payment cannot be posted on its deposit date.
+    the key is not one that a user may choose, if a returned payment cannot be posted on its deposit date, or if the
+    company has moved to another installation. Raises AmbiguousIdError if several companies have the payment's key.
     """
     check_request_key(asked.key)
     place, method, source = repayment_targets.find(tx, asked.target, scope)
@@ -110,7 +111,11 @@ def request(tx: Transaction, asked: RepaymentRequest, now: datetime, who: str, s
 
 
 def approve(tx: Transaction, repayment_id: int, now: datetime, who: str, scope: Scope = EVERYTHING) -> Repayment:
-    """Approve a refund. Raises RepaymentError unless it waits for that and another person has requested it."""
+    """Approve a refund.
+
+    Raises RepaymentError unless it waits for an approval and another person requested it. Raises EntryError if its
+    company has moved to another installation.
+    """
     stored = _locked(tx, repayment_id, scope)
     check_approval(stored.decisions, who)
     repayments.approve(tx, stored, now, who)
@@ -120,8 +125,10 @@ def approve(tx: Transaction, repayment_id: int, now: datetime, who: str, scope: 
 def issue(tx: Transaction, asked: Issue, now: datetime, who: str, scope: Scope = EVERYTHING) -> Repayment:
     """Issue a refund: post the entry that takes the money out.
 
-    Raises RepaymentError if it lacks an approval that its company demands, if the account does not have the money any
-    more, and if the EMR has a refund that may be the same. Raises EntryError if the month is closed.
+    Raises RepaymentError if the refund was issued or voided before, if the reference is missing or too long, if the
+    refund lacks an approval that its company demands, if the account no longer has the money, or if the EMR has a
+    refund that may be the same. Raises EntryError if the deposit date is in the future or in a month that is not open,
+    or if the company has moved to another installation.
     """
     stored = _locked(tx, asked.repayment_id, scope)
     if stored.decisions.state in {RepaymentState.ISSUED, RepaymentState.VOIDED}:
@@ -142,7 +149,7 @@ def issue(tx: Transaction, asked: Issue, now: datetime, who: str, scope: Scope =
 
 
 class Void(NamedTuple):
-    """Which refund to void, and why."""
+    """A request to void a refund, with the reason."""
 
     repayment_id: int
     reason: str
@@ -151,7 +158,9 @@ class Void(NamedTuple):
 def void(tx: Transaction, asked: Void, now: datetime, who: str, scope: Scope = EVERYTHING) -> Repayment:
     """Void a refund or a returned payment. The entry that it has posted is reversed. A second call changes nothing.
 
-    The deposit date of the reversal is that of the entry or, if its month is closed, the current day.
+    The deposit date of the reversal is that of the entry or, if its month is closed, the current day. Raises
+    RepaymentError if the reason is blank, or if the scope has no such refund. Raises EntryError if the month of the
+    current day is closed too, or if the company has moved to another installation.
     """
     reason = asked.reason.strip()
     if not reason:
@@ -194,7 +203,10 @@ def is_approval_missing(tx: Transaction, stored: StoredRepayment) -> bool:
 
 
 def find_available(tx: Transaction, target: RepaymentTarget, now: datetime, scope: Scope = EVERYTHING) -> Money:
-    """Return how much of a payment or of an account's credit may be paid back at most, in dollars."""
+    """Return the largest amount of a payment or of an account's credit that may be paid back, in dollars.
+
+    Raises the errors of `repayment_targets.find`.
+    """
     place, _, source = repayment_targets.find(tx, target, scope)
     return _available(tx, place, source, None, now)
 
@@ -206,7 +218,11 @@ def _lock(tx: Transaction, place: RepaymentPlace) -> None:
 
 
 def _locked(tx: Transaction, repayment_id: int, scope: Scope) -> StoredRepayment:
-    """Lock the account of a refund, and return the refund as it is then."""
+    """Lock the account of a refund, and return the refund as it is then.
+
+    Raises RepaymentError if the scope has no refund with this id, and EntryError if its company has moved to another
+    installation.
+    """
     place = stored_repayments.find(tx, repayment_id, scope).place
     _lock(tx, place)
     manual_entries.check_has_not_moved(tx, place.company_id)

@@ -73,7 +73,7 @@ class Transfer(NamedTuple):
 
 
 class Undo(NamedTuple):
-    """Which transfer to undo, and why."""
+    """A request to undo a transfer, with the reason."""
 
     transfer_id: int
     reason: str
@@ -83,8 +83,9 @@ def make(tx: Transaction, asked: TransferRequest, now: datetime, who: str, scope
     """Move money to the account of another patient of the same company.
 
     Raises TransferError if a rule refuses the transfer, RepaymentError if there is no such payment or account, and
-    EntryError if the key is not one that a user may choose, or if the deposit date is in the future or its month is not
-    open.
+    AmbiguousIdError if several companies have the payment's key. Raises EntryError if the key is not one that a user
+    may choose, if the deposit date is in the future or its month is not open, or if the company has moved to another
+    installation.
     """
     check_request_key(asked.key)
     place, method, source = repayment_targets.find(tx, asked.source, scope)
@@ -111,7 +112,9 @@ def undo(tx: Transaction, asked: Undo, now: datetime, who: str, scope: Scope = E
     """Undo a transfer: reverse both of its entries. A second call changes nothing.
 
     The deposit date of the reversals is that of the entries or, if its month is closed, the current day. Raises
-    TransferError if the receiving account no longer has the money.
+    TransferError if the receiving account no longer has the money, if the reason is blank or too long, or if the scope
+    has no such transfer. Raises EntryError if the month of the current day is closed too, or if the company has moved
+    to another installation.
     """
     check_reason(asked.reason)
     seen = stored_transfers.find(tx, asked.transfer_id, scope)
@@ -151,7 +154,10 @@ def id_of_entry(tx: Transaction, company_id: str, entry_id: int) -> int | None:
 
 
 def find_available(tx: Transaction, source: RepaymentTarget, now: datetime, scope: Scope = EVERYTHING) -> Money:
-    """Return how much of a payment or of an account's credit can be moved at most, in dollars."""
+    """Return the largest amount of a payment or of an account's credit that can be moved, in dollars.
+
+    Raises the errors of `repayment_targets.find`.
+    """
     place, _, found = repayment_targets.find(tx, source, scope)
     return _available(tx, (place.company_id, place.patient_id), found, now)
 

@@ -84,7 +84,10 @@ def _check_decision(tx: Transaction, line: Line, finding: StoredFinding, request
 def _undo_acceptance(
     tx: Transaction, line: Line, finding: StoredFinding, request: UndoRequest, header: EntryHeader
 ) -> tuple[LedgerPosting, ...]:
-    """Post the entries that reverse an acceptance, and return them. Open the exception with its current proposal."""
+    """Post the entries that reverse an acceptance, and return them. Open the exception with its current proposal.
+
+    Raises DecisionError if the line has changed since, or if the deposit date is not in an open month.
+    """
     if not is_accepted(line):
         raise DecisionError(finding.id, f"{line.key} has changed since it was accepted; correct the payment in the EMR")
     today, now = clinics.local_date(tx, line.company_id, header.posted_at), header.posted_at
@@ -110,7 +113,10 @@ def _undo_acceptance(
 
 
 def _reopen(tx: Transaction, line: Line, finding: StoredFinding, now: datetime) -> None:
-    """Open an acknowledged exception again, with its current amounts and proposal."""
+    """Open an acknowledged exception again, with its current amounts and proposal.
+
+    Raises DecisionError if the line no longer needs a decision.
+    """
     if finding.dead_letter_id is not None:
         dead_letters.reopen(tx, finding.dead_letter_id, now)
         findings.reopen(tx, finding.id, None, now)

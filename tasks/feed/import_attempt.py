@@ -120,7 +120,8 @@ def _import(
 ) -> ImportStats:
     """Call `read` to read entries, and import them.
 
-    Check first that PostgreSQL answers. Otherwise, entries would be read that cannot be imported and stay pending.
+    First raises NotAnsweringError if PostgreSQL does not answer. Otherwise, entries would be read that cannot be
+    imported and stay pending.
     """
     if not is_reachable(resources.database):
         raise NotAnsweringError

@@ -96,7 +96,7 @@ class Streams:
         return stream.wait_for_new(self.client, last_ids, block_ms)
 
     def read_new(self, names: Sequence[str], count: int, reply_to: str) -> list[StreamEntry]:
-        """Read up to `count` new entries, with an equal share for each stream.
+        """Read up to `count` new entries, with an equal share for each stream: at least one.
 
         Then push a reply onto the list `reply_to`.
         """

@@ -27,7 +27,10 @@ def show(
     query: Annotated[ReportQuery[AccountParameters] | None, Depends(optional_report_query(AccountParameters))],
     context: Viewer,
 ) -> Response:
-    """Show the account of a patient. Without a patient, show the search form."""
+    """Show the account of a patient. Without a patient, show the search form.
+
+    Raises PageError (404) if there is no such patient.
+    """
     reports: dict[str, Any] = {"report": ACCOUNT, "payments": PAYMENT_LOG, "applied": APPLIED, "refunds": REFUNDS}
     if query is None:
         with context.transaction() as tx:

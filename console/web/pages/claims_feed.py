@@ -107,7 +107,10 @@ def export(query: FeedQuery, context: Exporter, form: FileFormat = FileFormat.CS
 
 @router.post("/claims-feed/selected")
 def show_selected(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Response:
-    """Show the number and the sum of the selected payments. Users without scripts confirm the requeue on this page."""
+    """Show the number and the sum of the selected payments. Users without scripts confirm the requeue on this page.
+
+    Raises PageError (422) if no payment is selected.
+    """
     keys, scope = list(dict.fromkeys(form.payment)), context.user.scope.narrowed_to_company(form.company)
     if not keys:
         raise PageError(422, _NOTHING_SELECTED_MESSAGE, "Go back and select the payments to requeue.")

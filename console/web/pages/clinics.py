@@ -188,7 +188,10 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
 
 @router.post("/clinic/copy")
 def copy(form: Annotated[_CopyForm, Form()], context: Configurer) -> Response:
-    """Copy the settings of one clinic to other clinics."""
+    """Copy the settings of one clinic to other clinics.
+
+    Raises PageError if no clinic is selected (422), or if the settings were changed since the page was shown (409).
+    """
     if not form.to:
         raise PageError(422, "No clinics are selected.", "Go back and select the clinics to copy to.")
     with context.transaction() as tx:

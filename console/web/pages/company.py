@@ -113,7 +113,8 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
     """Change the settings of a company.
 
     If another user has changed the settings since the page was shown, nothing is saved. The page then lists these
-    changes and keeps the user's choices (409). An unknown time zone is refused at its field (422).
+    changes and keeps the user's choices (409). An unknown time zone is refused at its field (422). Raises PageError
+    (404) if the user sees no such company.
     """
     _require_whole_companies(context)
     with context.transaction() as tx:

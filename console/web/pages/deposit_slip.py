@@ -25,7 +25,10 @@ def show(
     query: Annotated[ReportQuery[DepositSlipParameters], Depends(report_query(DepositSlipParameters, is_paged=False))],
     context: Viewer,
 ) -> Response:
-    """Show the slip of a clinic and a day. Without a clinic, show the form."""
+    """Show the slip of a clinic and a day. Without a clinic, show the form.
+
+    Raises PageError (422) for more than ROWS_MAX entries.
+    """
     chosen, scope = query.parameters, context.scope_of(query.choice)
     day = chosen.day or context.today_in(scope)
     with context.transaction() as tx:

@@ -24,7 +24,10 @@ _NAME_MAX = 200
 
 @router.post("")
 def upload(file: Annotated[UploadFile, File()], context: Viewer) -> Response:
-    """Store a file for the user, and show its preview."""
+    """Store a file for the user, and show its preview.
+
+    Raises PageError if the file is empty (422) or too large (413).
+    """
     body = file.file.read(FILE_BYTES_MAX + 1)
     if len(body) > FILE_BYTES_MAX:
         raise too_large()

@@ -100,7 +100,10 @@ class ItemResult(NamedTuple):
 
 @router.post("/exceptions/selected")
 def show_selected(form: Annotated[_SelectionForm, Form()], context: Editor) -> Response:
-    """Show the number and the sum of the selected exceptions, and ask for confirmation."""
+    """Show the number and the sum of the selected exceptions, and ask for confirmation.
+
+    Raises PageError (422) if none is selected.
+    """
     if not form.exception:
         raise PageError(422, "No exceptions are selected.", "Go back and select exceptions.")
     with context.transaction() as tx:
@@ -130,7 +133,7 @@ def show_matching(form: Annotated[_MatchingForm, Form()], context: Editor) -> Re
 def decide(form: Annotated[_DecisionForm, Form()], context: Editor) -> Response:
     """Perform the confirmed action on each exception, in separate transactions.
 
-    Exceptions that have changed meanwhile are skipped.
+    Exceptions that have changed meanwhile are skipped. Raises PageError (422) if none is selected.
     """
     selected = _parse_seen(form.exception)[:ROWS_MAX]
     if not selected:

@@ -26,7 +26,10 @@ def show(
     query: Annotated[ReportQuery[PatientParameters] | None, Depends(optional_report_query(PatientParameters))],
     context: Viewer,
 ) -> Response:
-    """Show a patient's open charges and payments. Without a patient, show the form."""
+    """Show a patient's open charges and payments. Without a patient, show the form.
+
+    Raises PageError (404) if there is no such patient.
+    """
     if query is None:
         with context.transaction() as tx:
             offered = list_offered_ids(tx, context)

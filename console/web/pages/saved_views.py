@@ -64,7 +64,10 @@ def open_view(view_id: RowId, context: Viewer) -> Response:
 
 @router.post("/views")
 def save(form: Annotated[_ViewForm, Form()], context: Viewer) -> Response:
-    """Save a view. If the user already has a view with this name, replace it."""
+    """Save a view. If the user already has a view with this name, replace it.
+
+    Raises PageError (422) if views of the list cannot be saved, or if the view has no company.
+    """
     if form.list_name not in LISTS or not _may_open(context, form.list_name):
         raise PageError(422, "Views of this list cannot be saved.", "Open a list and save its view there.")
     company = form.company or context.user.scope.only_company

@@ -113,7 +113,10 @@ def _apply_access(connection: Connection) -> None:
 
 
 def _check_connection(connection: Any, _record: object) -> None:
-    """Check a new connection before it is used. Errors of the driver are wrapped as SQLAlchemy wraps them."""
+    """Check a new connection before it is used. Errors of the driver are wrapped as SQLAlchemy wraps them.
+
+    Raises UnsuitableDatabaseError if row-level security is not in effect.
+    """
     try:
         if problem := _missing_isolation(connection):
             connection.close()

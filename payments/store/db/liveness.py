@@ -13,7 +13,10 @@ from sqlalchemy.exc import InvalidatePoolError
 
 
 def check_connections(engine: Engine) -> None:
-    """Check each connection when it is taken from the pool. If it is closed, replace all connections of the pool."""
+    """Check each connection when it is taken from the pool. If it is closed, replace all connections of the pool.
+
+    The check raises InvalidatePoolError, which makes SQLAlchemy replace them.
+    """
 
     def check(connection: Any, _record: object, _proxy: object) -> None:
         if _has_input(connection):

@@ -1,4 +1,4 @@
-"""The payments in drawers (rule D10): what an open drawer would take now, and what a locked one took.
+"""The payments in drawers (rule D10): those that an open drawer would take now, and those that a locked one took.
 
 A drawer takes, for each payment and method, the EMR's amount less what earlier drawers took. The EMR's amount is that
 of the newest version of the payment that Billing could evaluate, whether or not the payment is in Billing.
@@ -70,7 +70,7 @@ _LINE_COLUMNS = "line_ref, method, amount, patient_id, reference, transaction_da
 
 
 def take(tx: Transaction, drawer: StoredDrawer) -> None:
-    """Store what an open drawer takes. Call it once, in the transaction that locks the drawer."""
+    """Store the payments that an open drawer takes. Call it once, in the transaction that locks the drawer."""
     query = (
         f"{_PENDING} INSERT INTO drawer_lines (company_id, drawer_ref, clinic_id, {_LINE_COLUMNS}) "
         f"SELECT :company_id, :drawer_ref, :clinic_id, {_LINE_COLUMNS} FROM found"
@@ -79,7 +79,7 @@ def take(tx: Transaction, drawer: StoredDrawer) -> None:
 
 
 def read(tx: Transaction, drawer: StoredDrawer, scope: Scope = EVERYTHING) -> list[DrawerLine]:
-    """Return the payments of a drawer by method: what it took or, while it is open, what it would take now.
+    """Return the payments of a drawer by method: those that it took or, while it is open, would take now.
 
     `scope` decides whether printed keys begin with the company.
     """
@@ -101,7 +101,7 @@ def sums(tx: Transaction, drawer: StoredDrawer) -> dict[Method, Money]:
 
 
 def sums_of_locked(tx: Transaction, drawers: Iterable[StoredDrawer]) -> dict[int, dict[Method, Money]]:
-    """Return the sums of what locked drawers took, by the drawer's id and the method, in dollars."""
+    """Return the sums of the payments that locked drawers took, by the drawer's id and the method, in dollars."""
     locked = [each for each in drawers if each.locked_at is not None]
     query = (
         "SELECT drawer_ref, method, sum(amount) AS amount FROM drawer_lines "

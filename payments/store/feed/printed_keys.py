@@ -84,7 +84,7 @@ def _named_payments(key: str, found: Sequence[Row[Any]]) -> NamedPayments:
     """Return the payments that a key names. `found` are the rows with this key, sorted by rank.
 
     A company that has only closed dead letters with this key counts only if no other company has the key. Otherwise
-    old dead letters would make the key of another company ambiguous.
+    old dead letters would make the key of another company ambiguous. Raises AmbiguousIdError if several count.
     """
     open_companies = {row.company_id for row in found if row.rank in {_LINE_RANK, _OPEN_RANK}}
     companies = open_companies or {row.company_id for row in found if row.rank == _CLOSED_RANK}

@@ -28,7 +28,7 @@ class RepaymentTarget(NamedTuple):
 
 
 class FoundTarget(NamedTuple):
-    """Where the money is, the method of the payment, and the source of the money; both None for a credit."""
+    """The place of the money, the method of the payment, and the source. For a credit, method and source are None."""
 
     place: RepaymentPlace
     method: Method | None
@@ -38,7 +38,8 @@ class FoundTarget(NamedTuple):
 def find(tx: Transaction, target: RepaymentTarget, scope: Scope) -> FoundTarget:
     """Return what a refund pays back, or what a transfer moves.
 
-    Raises RepaymentError if it is not in the scope, and EntryError if its company has moved to another installation.
+    Raises RepaymentError if it is not in the scope, or if the money cannot be taken from there. Raises AmbiguousIdError
+    if several companies have the payment's key, and EntryError if the company has moved to another installation.
     """
     if target.payment is not None:
         found = _payment(tx, target.payment, scope.narrowed_to_company(target.company_id))
@@ -71,7 +72,11 @@ def _entry(tx: Transaction, entry_id: int, scope: Scope) -> FoundTarget:
 
 
 def _credit(tx: Transaction, target: RepaymentTarget, scope: Scope) -> RepaymentPlace:
-    """Return the place of an account's credit. The credit is of all clinics, so users of some clinics do not see it."""
+    """Return the place of an account's credit. The credit is of all clinics, so users of some clinics do not see it.
+
+    Raises RepaymentError if the scope has no such company or patient, or is limited to clinics, or if a clinic must be
+    named.
+    """
     company_id, patient_id = target.company_id, target.patient_id
     if company_id is None or patient_id is None:
         raise RepaymentError("name a payment, a manual entry, or the company and the patient of a credit")

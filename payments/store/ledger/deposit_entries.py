@@ -39,7 +39,7 @@ class DepositEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UndepositedFilter:
-    """Which entries to deposit are listed: those with this method and these deposit dates, in a scope."""
+    """The filter of entries to deposit: their method and deposit dates, and a scope."""
 
     since: date | None = None
     until: date | None = None
@@ -99,7 +99,7 @@ def of_deposit(tx: Transaction, deposit: StoredDeposit, scope: Scope = EVERYTHIN
 
 
 def _entry_query(scope: Scope, before: str, source: str) -> str:
-    """Return the query of entries. `before` is the id of the deposit before which a deposited entry counts as earlier.
+    """Return the query of entries. Those on a deposit with an id below `before` count as deposited earlier.
 
     `source` is the end of the query, after the tables of an entry.
     """

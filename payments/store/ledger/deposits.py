@@ -16,7 +16,7 @@ from payments.store.db.statement import text
 
 
 class StoredDeposit(NamedTuple):
-    """A deposit. `total` is in dollars, `count` is the number of entries. `made_by` is the user who made it.
+    """A deposit. `total` is in dollars, `entry_count` the number of entries. `made_by` is the user who made it.
 
     `reverses` is the id of the deposit that it reverses, `reversed_by` that of the deposit that reverses it.
     """
@@ -59,7 +59,7 @@ class NewDeposit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DepositFilter:
-    """Which deposits a list shows: those of these days of deposit. A field that is None does not restrict it."""
+    """The filter of a list of deposits: their days, method and scope. A field that is None does not restrict it."""
 
     since: date | None = None
     until: date | None = None
@@ -78,7 +78,7 @@ TURNS = (
     "(SELECT count(*) FROM deposit_items WHERE deposit_items.company_id = entries.company_id "
     "AND deposit_items.entry_ref = entries.id)"
 )
-"""How often an entry, a row of `entries`, was put on a deposit or taken off by a reversal."""
+"""The number of times that an entry, a row of `entries`, was put on a deposit or taken off by a reversal."""
 
 
 def lock_clinic(tx: Transaction, clinic: ClinicKey) -> None:

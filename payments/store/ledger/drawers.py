@@ -54,7 +54,7 @@ class StoredCount:
 
 @dataclass(frozen=True, slots=True)
 class DrawerFilter:
-    """Which drawers a list shows: those of these days, in a scope. A field that is None does not restrict it."""
+    """The filter of a list of drawers: their days, and a scope. A field that is None does not restrict it."""
 
     since: date | None = None
     until: date | None = None

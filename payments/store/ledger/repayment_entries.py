@@ -56,7 +56,10 @@ def post(tx: Transaction, repayment: StoredRepayment, stamp: EntryStamp) -> None
 
 
 def reverse(tx: Transaction, repayment: StoredRepayment, reason: str, now: datetime, who: str) -> None:
-    """Reverse the entry of a refund on its own deposit date or, if that month is closed, on the current day."""
+    """Reverse the entry of a refund on its own deposit date or, if that month is closed, on the current day.
+
+    Raises EntryError if the month of the current day is closed too.
+    """
     assert repayment.entry_ref is not None  # noqa: S101 (the caller has checked it)
     company_id = repayment.place.company_id
     today = clinics.local_date(tx, company_id, now)

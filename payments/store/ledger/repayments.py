@@ -32,7 +32,7 @@ def add(
     request: RequestIdentity,
     requested: tuple[datetime, str],
 ) -> int:
-    """Insert a refund, and return its id. `draft` has a method. `requested` is when and by whom it was requested."""
+    """Insert a refund, and return its id. `draft` has a method. `requested` is its time and its user."""
     values = place._asdict() | draft._asdict() | {"reason": draft.reason.strip()}
     values |= {"request_key": request.key, "request_hash": request.hash}
     values |= dict(zip(("requested_at", "requested_by"), requested, strict=True))

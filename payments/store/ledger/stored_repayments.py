@@ -29,7 +29,7 @@ from payments.store.tables import patients
 
 @dataclass(frozen=True, slots=True)
 class RepaymentFilter:
-    """Which refunds and returned payments to read. A field that is None selects all."""
+    """The filter of refunds and returned payments. A field that is None selects all."""
 
     scope: Scope = EVERYTHING
     patient: str | None = None
@@ -121,7 +121,7 @@ def find(tx: Transaction, repayment_id: int, scope: Scope = EVERYTHING) -> Store
 
 
 def find_requested(tx: Transaction, company_id: str, key: str) -> StoredRepayment | None:
-    """Return the refund that a request has made, or None."""
+    """Return the refund that the request with this key has made, or None."""
     query = f"SELECT {_FIELDS} {_FROM} WHERE repayments.company_id = :company_id AND request_key = :key"
     row = tx.execute(text(query), {"company_id": company_id, "key": key}).one_or_none()
     return _stored(row) if row else None
@@ -167,7 +167,7 @@ def _parameters(chosen: RepaymentFilter) -> dict[str, object]:
 
 
 def active_of_entry(tx: Transaction, company_id: str, entry_id: int) -> int | None:
-    """Return the id of a refund of a manual entry that is not voided, or None."""
+    """Return the id of a refund that pays a manual entry back and is not voided, or None."""
     query = (
         "SELECT min(id) FROM repayments "
         "WHERE company_id = :company_id AND paid_entry_ref = :entry_id AND voided_at IS NULL"

@@ -17,7 +17,7 @@ from payments.store.db.statement import text
 
 @dataclass(frozen=True, slots=True)
 class TransferFilter:
-    """Which transfers to read. A field that is None selects all. `patient` is on either side of the transfer."""
+    """The filter of transfers. A field that is None selects all. `patient` is on either side of the transfer."""
 
     scope: Scope = EVERYTHING
     patient: str | None = None
@@ -29,8 +29,8 @@ class StoredTransfer(NamedTuple):
 
     `line_ref` is the row id of the line whose money was moved, also if it is that of a manual entry that is linked to
     the line. `moved_entry_ref` is that manual entry. Both are None for an account's credit. `from_entry_ref` is the
-    negative entry, `to_entry_ref` the positive one. `is_changed_in_emr` tells that the EMR has deleted the payment or
-    moved it to another patient.
+    negative entry, `to_entry_ref` the positive one. `is_changed_in_emr` is True if the EMR has deleted the payment
+    or moved it to another patient.
     """
 
     id: int
@@ -83,7 +83,7 @@ TRANSFERS_WITH_ENTRIES = (
 OFFSET 0 makes PostgreSQL read each of these rows through its index, also without statistics.
 """
 IS_CONTRADICTED = "undone.id IS NULL AND (lines.deleted OR lines.patient_id <> from_patient_id)"
-"""The condition that a transfer still counts, although the EMR has deleted the payment or moved it itself."""
+"""The condition that a transfer still counts, although the EMR has deleted or moved the payment itself."""
 _STATES = {TransferState.POSTED: "undone.id IS NULL", TransferState.UNDONE: "undone.id IS NOT NULL"}
 _PATIENT = " AND :patient IN (from_patient_id, to_patient_id)"
 NEWEST_FIRST = Sort("id", is_descending=True)
@@ -101,7 +101,7 @@ def find(tx: Transaction, transfer_id: int, scope: Scope = EVERYTHING) -> Stored
 
 
 def find_requested(tx: Transaction, company_id: str, key: str) -> StoredTransfer | None:
-    """Return the transfer that a request has made, or None."""
+    """Return the transfer that the request with this key has made, or None."""
     query = f"SELECT {_FIELDS} {TRANSFERS_WITH_ENTRIES} WHERE transfers.company_id = :company_id AND request_key = :key"
     row = tx.execute(text(query), {"company_id": company_id, "key": key}).one_or_none()
     return _stored(row) if row else None

@@ -39,7 +39,7 @@ def lock_accounts(tx: Transaction, company_id: str, patient_ids: Iterable[str]) 
 def post(
     tx: Transaction, moved: Moved, draft: TransferDraft, request: RequestIdentity, stamp: tuple[datetime, str]
 ) -> int:
-    """Post both entries of a transfer, and return the id of the transfer. `stamp` is when and by whom it is made.
+    """Post both entries of a transfer, and return the id of the transfer. `stamp` is its time and its user.
 
     Raises EntryError if the deposit date is in the future, or in a month that is not open.
     """
@@ -94,7 +94,10 @@ def _add(
 
 
 def reverse(tx: Transaction, transfer: StoredTransfer, reason: str, now: datetime, who: str) -> None:
-    """Reverse both entries of a transfer on their own deposit date or, if that month is closed, on the current day."""
+    """Reverse both entries of a transfer on their own deposit date or, if that month is closed, on the current day.
+
+    Raises EntryError if the month of the current day is closed too.
+    """
     today = clinics.local_date(tx, transfer.company_id, now)
     day = transfer.deposit_date if entry_days.is_open(tx, transfer.company_id, transfer.deposit_date) else today
     entry_days.check_month(tx, transfer.company_id, day)

@@ -186,7 +186,7 @@ class DeadLetterQuery(NamedTuple):
 
 
 def find_dead_letters(tx: Transaction, scope: Scope, query: DeadLetterQuery) -> list[tuple[MatchKind, int]]:
-    """Return the kind of match and the id of each matching dead letter of a scope, newest first.
+    """Return the kind of match and the id of up to FOUND_MAX matching dead letters of a scope, newest first.
 
     The newest NEWEST_MAX open dead letters are searched.
     """

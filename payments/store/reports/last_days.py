@@ -18,7 +18,7 @@ class _Newest:
     rows: str
 
 
-# The clinic's day of a save differs from the UTC day of `saved_at`, which is indexed, by one day at most.
+# The clinic's day of a save differs from the UTC day of `saved_at`, which is indexed, by at most one day.
 _SAVE = _Newest(
     "lines",
     "saved_on",
