@@ -168,7 +168,7 @@ def list_refunds(parameters: RepaymentParameters, output: Output) -> None:
     from payments.journeys import repaying
 
     with open_report() as tx:
-        show(repayment_records(repaying.select(tx, chosen_filter(tx, parameters))), REPAYMENTS, output)
+        show(repayment_records(repaying.list_repayments(tx, chosen_filter(tx, parameters))), REPAYMENTS, output)
 
 
 app.command("list", epilog="Example: payments refunds list --status requested")(list_refunds)

@@ -126,7 +126,7 @@ def list_transfers(parameters: TransferParameters, output: Output) -> None:
     from payments.journeys import transferring
 
     with open_report() as tx:
-        show(transfer_records(transferring.select(tx, chosen_filter(tx, parameters))), TRANSFERS, output)
+        show(transfer_records(transferring.list_transfers(tx, chosen_filter(tx, parameters))), TRANSFERS, output)
 
 
 app.command("list", epilog="Example: payments transfers list --patient P-1042")(list_transfers)

@@ -66,7 +66,7 @@ def make(tx: Transaction, draft: DepositDraft, now: datetime, who: str, scope: S
     today = clinics.local_date(tx, clinic.company_id, now)
     day = draft.day or today
     check_day(day, today)
-    found = deposit_entries.select(tx, clinic, draft.method, draft.entries)
+    found = deposit_entries.depositable_amounts(tx, clinic, draft.method, draft.entries)
     amount = total(found.values())
     check_entries(draft.entries, list(found), amount)
     account = draft.bank_account.strip()

@@ -179,7 +179,7 @@ def show(tx: Transaction, repayment_id: int, scope: Scope = EVERYTHING) -> Repay
     return repayment_details.load(tx, [stored_repayments.find(tx, repayment_id, scope)], scope)[0]
 
 
-def select(tx: Transaction, chosen: RepaymentFilter) -> list[Repayment]:
+def list_repayments(tx: Transaction, chosen: RepaymentFilter) -> list[Repayment]:
     """Return the refunds and returned payments that a filter selects, newest first, with their payments."""
     return repayment_details.load(tx, stored_repayments.read(tx, chosen), chosen.scope)
 

@@ -135,7 +135,7 @@ def show(tx: Transaction, transfer_id: int, scope: Scope = EVERYTHING) -> Transf
     return _with_payments(tx, [stored_transfers.find(tx, transfer_id, scope)], scope)[0]
 
 
-def select(tx: Transaction, chosen: TransferFilter) -> list[Transfer]:
+def list_transfers(tx: Transaction, chosen: TransferFilter) -> list[Transfer]:
     """Return the transfers that a filter selects, newest first."""
     return _with_payments(tx, stored_transfers.read(tx, chosen), chosen.scope)
 

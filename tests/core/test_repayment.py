@@ -69,7 +69,7 @@ OTHER = credit(2, "30.00")
         (account(), None, [], "0.00"),
     ],
 )
-def test_available_amount_is_what_is_left(
+def test_available_amount_excludes_refunded_and_reserved_money(
     held: Account, target: SourceId | None, others: list[PendingRepayment], expected: str
 ) -> None:
     assert available_amount(held, target, others, TODAY) == dollars(expected)

@@ -96,7 +96,7 @@ def test_confirmed_events_are_deleted_after_a_time(
     assert (waiting(emr), primary.xlen(STREAM)) == (0, 5)
 
 
-def test_events_are_deleted_at_once_if_no_replica_is_demanded(servers: ReplicatedValkey, emr: Connection) -> None:
+def test_events_are_deleted_immediately_if_no_replica_is_demanded(servers: ReplicatedValkey, emr: Connection) -> None:
     url = f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{servers.primary.port}/0"
     save(emr, 5)
     with PaymentFeed(url, STREAM) as feed:
@@ -105,7 +105,7 @@ def test_events_are_deleted_at_once_if_no_replica_is_demanded(servers: Replicate
     assert (waiting(emr), kept_count(emr)) == (0, 0)
 
 
-def test_events_are_deleted_at_once_if_the_user_may_not_run_info(
+def test_events_are_deleted_immediately_if_the_user_may_not_run_info(
     servers: ReplicatedValkey, primary: redis.Redis, emr: Connection
 ) -> None:
     primary.execute_command("ACL", "SETUSER", "emr", "on", ">secret", "~*", "+@all", "-info")

@@ -15,7 +15,7 @@ from payments.journeys.reporting import ExceptionFilter, FeedFilter
 from payments.store.db.connection import Transaction
 
 # The entries of each line with the manual entries that are linked to it, and those of manual entries without a line.
-_SOURCES = """
+_SOURCES_QUERY = """
 SELECT entries.*, coalesce(entries.line_ref, link.line_ref) AS of_line,
     CASE WHEN coalesce(entries.line_ref, link.line_ref) IS NULL THEN coalesce(reverses, entries.id) END AS of_entry
 FROM entries LEFT JOIN entry_links AS link ON link.entry_ref = entries.id AND ended_at IS NULL
@@ -23,7 +23,7 @@ FROM entries LEFT JOIN entry_links AS link ON link.entry_ref = entries.id AND en
 # Evaluated lines without an exception whose posted amount differs from the target.
 LINES_OFF_TARGET_QUERY = f"""
 SELECT payment_id, target, posted FROM lines, LATERAL (
-    SELECT coalesce(sum(amount), 0) AS posted FROM ({_SOURCES}) AS own WHERE of_line = lines.id) AS standing
+    SELECT coalesce(sum(amount), 0) AS posted FROM ({_SOURCES_QUERY}) AS own WHERE of_line = lines.id) AS standing
 WHERE application NOT IN ('exception', 'held') AND reason IS DISTINCT FROM 'patient_not_found' AND target <> posted
 """
 # Lines that need an exception and have none that is open or acknowledged for this attempt.
@@ -44,12 +44,13 @@ SELECT 'payment', payment_id, moved.patient_id, applied FROM (
     SELECT line_ref, patient_id, sum(amount) AS applied FROM allocations GROUP BY 1, 2
 ) AS moved JOIN lines ON lines.id = line_ref
 WHERE applied NOT BETWEEN 0 AND greatest(0, (
-    SELECT sum(amount) FROM ({_SOURCES}) AS own WHERE of_line = moved.line_ref AND own.patient_id = moved.patient_id))
+    SELECT sum(amount) FROM ({_SOURCES_QUERY}) AS own
+    WHERE of_line = moved.line_ref AND own.patient_id = moved.patient_id))
 UNION ALL
 SELECT 'entry', entry_ref::text, patient_id, applied FROM (
     SELECT entry_ref, patient_id, sum(amount) AS applied FROM allocations WHERE entry_ref IS NOT NULL GROUP BY 1, 2
 ) AS moved WHERE applied NOT BETWEEN 0 AND greatest(0, (
-    SELECT sum(amount) FROM ({_SOURCES}) AS own WHERE of_entry = entry_ref))
+    SELECT sum(amount) FROM ({_SOURCES_QUERY}) AS own WHERE of_entry = entry_ref))
 """
 
 
@@ -75,7 +76,7 @@ def check_feed_agrees_with_balance_and_ledger(tx: Transaction) -> None:
     """
     rows = list(reporting.claims_feed(tx, FeedFilter()))
     balance = balancing.balance(tx, BalanceFilter())
-    sum_of_lines = f"SELECT coalesce(sum(amount), 0.00) FROM ({_SOURCES}) AS own WHERE of_line IS NOT NULL"
+    sum_of_lines = f"SELECT coalesce(sum(amount), 0.00) FROM ({_SOURCES_QUERY}) AS own WHERE of_line IS NOT NULL"
     posted = tx.execute(text(sum_of_lines)).scalar_one()
 
     assert sum((row.posted_amount for row in rows), ZERO) == posted

@@ -202,7 +202,7 @@ class ManualEntryStateMachine(OfficeStateMachine):
         return RepaymentTarget(company_id="company", clinic_id="clinic", patient_id=patient)
 
     def transfers(self) -> list[Transfer]:
-        return transferring.select(self.tx, TransferFilter(state=TransferState.POSTED))
+        return transferring.list_transfers(self.tx, TransferFilter(state=TransferState.POSTED))
 
     def totals(self) -> dict[str, Decimal]:
         """Return the sum of the entries of each patient."""
@@ -210,7 +210,7 @@ class ManualEntryStateMachine(OfficeStateMachine):
         return {each.patient: each.payments_total for each in found}
 
     def refunds(self, state: RepaymentState | None = RepaymentState.REQUESTED) -> list[Repayment]:
-        return repaying.select(self.tx, RepaymentFilter(state=state))
+        return repaying.list_repayments(self.tx, RepaymentFilter(state=state))
 
     def entries(self) -> list[int]:
         return list(self.tx.execute(text(MANUAL_ENTRIES_QUERY)).scalars())

@@ -180,7 +180,7 @@ def test_same_refund_from_both_sides_is_found(office: Office) -> None:
     approve(office, asked.stored.id)
     office.publish(saved_payment(**paid("-20.00", "2020-06-10"), payment_id="refund", refund_of="clinic/payment/1"))
 
-    (row,) = repaying.select(office.tx, RepaymentFilter())
+    (row,) = repaying.list_repayments(office.tx, RepaymentFilter())
     assert row.same_in_emr == "clinic/refund/1"
     with pytest.raises(RepaymentError, match="the EMR has a refund of this account"):
         issue(office, asked.stored.id)
@@ -220,4 +220,4 @@ def test_user_of_some_clinics_pays_back_payments_of_these_only(office: Office) -
     asked = refund(office, "20.00", PAYMENT)
     with pytest.raises(RepaymentError, match="there is no refund"):
         repaying.approve(office.tx, asked.stored.id, office.now, "user:approver", elsewhere)
-    assert repaying.select(office.tx, RepaymentFilter(elsewhere)) == []
+    assert repaying.list_repayments(office.tx, RepaymentFilter(elsewhere)) == []

@@ -149,7 +149,7 @@ def test_transfer_of_a_payment_that_the_emr_has_changed_is_found(office: Office)
 
     office.publish(next_version(PAID, patient_id=SISTER))
 
-    (row,) = transferring.select(office.tx, TransferFilter())
+    (row,) = transferring.list_transfers(office.tx, TransferFilter())
     assert (row.stored.is_changed_in_emr, row.payment) == (True, "clinic/payment/1")
     assert (amounts(office, "patient"), amounts(office, SISTER)) == (("-50.00", "-50.00"), ("100.00", "100.00"))
     (warning,) = warning_records(closing.close_warnings(office.tx, "company", Month(2020, 6)))
@@ -194,7 +194,7 @@ def test_transfers_are_read_by_patient_state_scope_and_page(office: Office) -> N
     undo(office, ids[0])
 
     def found(**chosen: object) -> list[int]:
-        return [each.stored.id for each in transferring.select(office.tx, TransferFilter(**chosen))]
+        return [each.stored.id for each in transferring.list_transfers(office.tx, TransferFilter(**chosen))]
 
     assert found(patient="patient") == found(patient=SISTER) == ids[::-1]
     assert (found(state=TransferState.UNDONE), found(patient="nobody")) == (ids[:1], [])

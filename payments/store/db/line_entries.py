@@ -30,7 +30,7 @@ def amount_linked_at(company_id: str, line_ref: str, moment: str) -> str:
     return f"coalesce((SELECT sum(linked.amount) FROM {links}), 0.00)"
 
 
-LINKED_AMOUNTS = f"""
+LINKED_AMOUNTS_QUERY = f"""
 SELECT entry_links.company_id, entry_links.line_ref, sum(linked.amount) AS linked FROM entry_links
     JOIN entries AS linked ON linked.company_id = entry_links.company_id AND linked.id = entry_links.entry_ref
 WHERE {_IS_ACTIVE} GROUP BY entry_links.company_id, entry_links.line_ref

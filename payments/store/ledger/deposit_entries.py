@@ -76,7 +76,7 @@ def undeposited(tx: Transaction, chosen: UndepositedFilter, limit: int) -> list[
     return _entries(tx, _entry_query(chosen.scope, _ANY_DEPOSIT, source), parameters)
 
 
-def select(tx: Transaction, clinic: ClinicKey, method: str, entry_ids: Sequence[int]) -> dict[int, Money]:
+def depositable_amounts(tx: Transaction, clinic: ClinicKey, method: str, entry_ids: Sequence[int]) -> dict[int, Money]:
     """Return the amounts of those of these entries that the clinic can deposit with this method, by entry id."""
     query = (
         f"SELECT id, amount FROM entries WHERE {IS_UNDEPOSITED} AND company_id = :company_id "

@@ -12,7 +12,7 @@ from payments.store.ledger.patients import PATIENT_KEY_COLUMNS, PatientKey, pati
 from payments.store.tables import patients
 
 # The refunded line is one of the same account.
-_REFUNDS = f"""
+_REFUNDS_QUERY = f"""
 SELECT lines.id, lines.company_id, lines.patient_id, -lines.amount_paid AS amount, lines.transaction_date, target.id
     AS target
 FROM lines JOIN {unnest_item(patients, PATIENT_KEY_COLUMNS)} USING (company_id, patient_id)
@@ -31,7 +31,7 @@ def of_accounts(tx: Transaction, keys: Iterable[PatientKey], scope: Scope) -> li
     if not rows:
         return []
     parameters = column_arrays(rows, PATIENT_KEY_COLUMNS) | scope_parameters(scope)
-    found = tx.execute(text(f"{_REFUNDS}{in_scope(scope, 'lines')} ORDER BY lines.id"), parameters)
+    found = tx.execute(text(f"{_REFUNDS_QUERY}{in_scope(scope, 'lines')} ORDER BY lines.id"), parameters)
     return [
         RefundInEmr(row.id, (row.company_id, row.patient_id), row.amount, row.transaction_date, row.target)
         for row in found

@@ -64,7 +64,7 @@ _FROM = (
     "FROM manual_entries JOIN entries ON entries.company_id = manual_entries.company_id "
     f"AND entries.id = manual_entries.entry_ref {ACTIVE_LINK}"
 )
-_INSERT = """
+_INSERT_ENTRY = """
 INSERT INTO entries (part, kind, amount, company_id, clinic_id, patient_id, charge_type, method, provider_id,
     date_of_service, reference, deposit_date, posting_date, posted_at, entered_by, reverses, reason)
 VALUES (1, :kind, :amount, :company_id, :clinic_id, :patient_id, :charge_type, :method, :provider_id,
@@ -81,7 +81,7 @@ def lock(tx: Transaction, name: str) -> None:
 def add(tx: Transaction, entry: ManualEntry, request: RequestIdentity, stamp: PostingStamp) -> int:
     """Post a manual entry, and return its id. Raises DBAPIError if its deposit date lies in a closed month (D7)."""
     values = entry._asdict() | stamp._asdict() | {"kind": EntryKind.MANUAL, "reason": entry.reason.strip() or None}
-    entry_id = int(tx.execute(text(_INSERT), values).scalar_one())
+    entry_id = int(tx.execute(text(_INSERT_ENTRY), values).scalar_one())
     tx.execute(
         text(
             "INSERT INTO manual_entries (company_id, entry_ref, purpose, request_key, request_hash) "

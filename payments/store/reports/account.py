@@ -77,7 +77,7 @@ _LINE_OF_ALLOCATION = (
 _ENTRY_OF_ALLOCATION = (
     "entries WHERE entries.company_id = allocations.company_id AND entries.id = allocations.entry_ref"
 )
-_CHARGE_SUMS = """
+_CHARGE_SUMS_SUBQUERY = """
 LATERAL (SELECT coalesce(sum(greatest(owed, 0.00)), 0.00) AS balance,
     coalesce(sum(greatest(-owed, 0.00)), 0.00) AS credit, count(*) AS count
 FROM (SELECT patient_balance + coalesce(patient_paid - coalesce(applied, 0.00), 0.00) AS owed
@@ -102,7 +102,7 @@ def summaries(
         "WHERE {1}.company_id = patients.company_id AND {1}.patient_id = patients.patient_id {2})"
     )
     paid = sums.format("amount", "entries", in_scope(scope, "entries"))
-    charged = _CHARGE_SUMS.format(in_scope(scope, "charges"))
+    charged = _CHARGE_SUMS_SUBQUERY.format(in_scope(scope, "charges"))
     of_payment = (
         f"AND (EXISTS (SELECT FROM {_LINE_OF_ALLOCATION} {in_scope(scope, 'lines')}) "
         f"OR EXISTS (SELECT FROM {_ENTRY_OF_ALLOCATION} {in_scope(scope, 'entries')}))"

@@ -22,7 +22,7 @@ class AppliedRow(NamedTuple):
     amount: Money
 
 
-_APPLIED = """
+_APPLIED_OF_LINES_QUERY = """
 SELECT applied.line_ref, applied.patient_id, {charge} AS charge, charges.date_of_service, applied.amount FROM (
     SELECT asked.line_ref, own.* FROM unnest(CAST(:line_refs AS bigint[])) AS asked(line_ref),
         LATERAL (SELECT company_id FROM lines WHERE lines.id = asked.line_ref OFFSET 0) AS line,
@@ -41,7 +41,7 @@ def load_applied_amounts(
     The amounts of each line and patient are sorted by date of service.
     """
     charge = CHARGE_KEY.replace("allocations", "applied")
-    query = _APPLIED.format(charge=charge, charges=charges_of("applied", as_of))
+    query = _APPLIED_OF_LINES_QUERY.format(charge=charge, charges=charges_of("applied", as_of))
     statement = as_of_query(as_of, "charges allocations", query)
     found: dict[tuple[int, str], list[AppliedRow]] = {}
     for line_ref, patient_id, *applied in tx.execute(text(statement), {"line_refs": line_refs, "as_of": as_of}):
@@ -49,7 +49,7 @@ def load_applied_amounts(
     return found
 
 
-_APPLIED_OF_ENTRIES = """
+_APPLIED_OF_ENTRIES_QUERY = """
 SELECT applied.source, applied.patient_id, {charge} AS charge, charges.date_of_service, applied.amount FROM (
     SELECT asked.source, own.* FROM unnest(CAST(:companies AS text[]), CAST(:entry_refs AS bigint[]))
             AS asked(company_id, source),
@@ -68,7 +68,7 @@ def load_applied_amounts_of_entries(
     `keys` holds the company and the row id of each entry.
     """
     charge = CHARGE_KEY.replace("allocations", "applied")
-    query = _APPLIED_OF_ENTRIES.format(charge=charge, charges=charges_of("applied", as_of))
+    query = _APPLIED_OF_ENTRIES_QUERY.format(charge=charge, charges=charges_of("applied", as_of))
     statement = as_of_query(as_of, "charges allocations", query)
     parameters = {"companies": [key[0] for key in keys], "entry_refs": [key[1] for key in keys], "as_of": as_of}
     found: dict[tuple[int, str], list[AppliedRow]] = {}

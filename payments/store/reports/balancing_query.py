@@ -3,11 +3,11 @@
 from payments.contract.keys import LineKey, LocalKey
 from payments.core.scope import Scope
 from payments.store.db.conditions import in_optional_scope, in_scope
-from payments.store.db.line_entries import LINKED_AMOUNTS, entries_of_line, linked_amount
+from payments.store.db.line_entries import LINKED_AMOUNTS_QUERY, entries_of_line, linked_amount
 from payments.store.db.patient_names import join_names
 from payments.store.feed.current import current_dead_letters_cte
 from payments.store.feed.posted import DEAD_LETTER_EMR_AMOUNT, LINE_EMR_AMOUNT
-from payments.store.reports.emr_log import LOGGED_LINES
+from payments.store.reports.emr_log import LOGGED_LINES_CTE
 
 _LINE_KEY_LIST = ", ".join(LineKey._fields)
 _IN_RANGE = "{0} BETWEEN :since AND :until AND " + in_optional_scope("{1}.company_id", "{1}.clinic_id")
@@ -53,7 +53,7 @@ _ALL_POSTED = f"""
 emr_side LEFT JOIN (
     SELECT line_ref, sum(amount) FILTER (WHERE kind = 'import') AS imported_in_range, {_SUMS_BY_KIND} FROM entries
     WHERE line_ref IS NOT NULL AND {_IS_OF_COMPANIES} GROUP BY line_ref) AS posted USING (line_ref)
-    LEFT JOIN (SELECT line_ref, linked FROM ({LINKED_AMOUNTS}) AS links) AS linked_to USING (line_ref)
+    LEFT JOIN (SELECT line_ref, linked FROM ({LINKED_AMOUNTS_QUERY}) AS links) AS linked_to USING (line_ref)
 """
 
 # The outer join adds the dead letters that supersede no line. It is a hash or merge join even without statistics.
@@ -125,11 +125,11 @@ comparison AS (
     ) AS compared
 )
 """
-_EVERY_LINE = f"""
+_EVERY_LINE_QUERY = f"""
 SELECT 1 AS line_count, is_equal, company_id, clinic_id, latest_amount, imported_in_range, {", ".join(_LINE_COLUMNS)}
 FROM comparison {join_names("comparison")}
 """
-_DIFFERING_LINES = f"{_EVERY_LINE} WHERE NOT is_equal"
+_DIFFERING_LINES_QUERY = f"{_EVERY_LINE_QUERY} WHERE NOT is_equal"
 _SUMS_OF_EQUAL_LINES = f"""
 UNION ALL
 SELECT count(*), true, company_id, clinic_id, sum(latest_amount), sum(imported_in_range),
@@ -144,7 +144,7 @@ _HAS_KEY_OF_LINE = " AND ".join(f"set_aside.{each} = lines.{each}" for each in L
 )
 # A line may differ if its amounts do, or if it has a dead letter. The lines are read in the order of their index, and
 # the entries and dead letters of each by theirs. So the first lines are found without reading the others.
-_SCANNED_LINES = f"""
+_SCANNED_LINES_QUERY = f"""
 SELECT id, CASE WHEN transaction_date IS NULL THEN coalesce(imported <> 0, false) ELSE NOT coalesce(
         {LINE_EMR_AMOUNT.format("lines")} = target AND target = coalesce(imported, 0)
         AND coalesce(adjusted, 0) = 0, false)
@@ -178,18 +178,18 @@ def of_range(*, with_log: bool) -> str:
     of the Payment Log.
     """
     lines = _LINES_OF_RANGE.format(logged=_LOGGED_LINES if with_log else "")
-    return f"WITH {_ctes(lines, _POSTED_BY_LINE, with_log=with_log)}{_DIFFERING_LINES}{_SUMS_OF_EQUAL_LINES}"
+    return f"WITH {_ctes(lines, _POSTED_BY_LINE, with_log=with_log)}{_DIFFERING_LINES_QUERY}{_SUMS_OF_EQUAL_LINES}"
 
 
 def of_every_line(*, with_log: bool) -> str:
     """Return the query for each line of a range of days, including equal lines. It has the parameters of `of_range`."""
     lines = _LINES_OF_RANGE.format(logged=_LOGGED_LINES if with_log else "")
-    return f"WITH {_ctes(lines, _POSTED_BY_LINE, with_log=with_log)}{_EVERY_LINE}"
+    return f"WITH {_ctes(lines, _POSTED_BY_LINE, with_log=with_log)}{_EVERY_LINE_QUERY}"
 
 
 def of_all_days(*, with_log: bool) -> str:
     """Return the query for all days. It reads whole tables. Its rows and parameters are those of `of_range`."""
-    return f"WITH {_ctes(_ALL_LINES, _ALL_POSTED, with_log=with_log)}{_DIFFERING_LINES}{_SUMS_OF_EQUAL_LINES}"
+    return f"WITH {_ctes(_ALL_LINES, _ALL_POSTED, with_log=with_log)}{_DIFFERING_LINES_QUERY}{_SUMS_OF_EQUAL_LINES}"
 
 
 def in_key_order(query: str) -> str:
@@ -202,7 +202,7 @@ def scanned_lines(scope: Scope) -> str:
 
     The parameters of the query are those of `scope_parameters`.
     """
-    return _SCANNED_LINES.format(scope=in_scope(scope, "lines"))
+    return _SCANNED_LINES_QUERY.format(scope=in_scope(scope, "lines"))
 
 
 def of_line_refs() -> str:
@@ -210,14 +210,13 @@ def of_line_refs() -> str:
 
     The query compares the lines on all days, without the sums of the equal lines.
     """
-    return f"WITH {_CTES_OF_LINE_REFS}{_ctes(_ALL_LINES, _ALL_POSTED)}{_DIFFERING_LINES}{_ORDER_BY_KEY}"
+    return f"WITH {_CTES_OF_LINE_REFS}{_ctes(_ALL_LINES, _ALL_POSTED)}{_DIFFERING_LINES_QUERY}{_ORDER_BY_KEY}"
 
 
 def of_dead_letters_alone() -> str:
     """Return the query for dead letters that supersede no line, on all days. It has the parameters of `of_range`."""
-    return (
-        f"WITH {_ctes(_LINES_OF_DEAD_LETTERS, _POSTED_BY_LINE)}{_DIFFERING_LINES} AND line_ref IS NULL{_ORDER_BY_KEY}"
-    )
+    ctes = _ctes(_LINES_OF_DEAD_LETTERS, _POSTED_BY_LINE)
+    return f"WITH {ctes}{_DIFFERING_LINES_QUERY} AND line_ref IS NULL{_ORDER_BY_KEY}"
 
 
 def _ctes(lines: str, posted: str, *, with_log: bool = False) -> str:
@@ -225,6 +224,6 @@ def _ctes(lines: str, posted: str, *, with_log: bool = False) -> str:
 
     `lines` is the query that selects the lines. `posted` is the join that adds the sums of the lines' entries.
     """
-    logged, emr_side = (LOGGED_LINES, _EMR_SIDE_FROM_LOG) if with_log else ("", _EMR_SIDE_FROM_FEED)
+    logged, emr_side = (LOGGED_LINES_CTE, _EMR_SIDE_FROM_LOG) if with_log else ("", _EMR_SIDE_FROM_FEED)
     comparison = _COMPARISON_CTE.format(posted=posted)
     return f"{logged}{_CURRENT_DEAD_LETTERS_CTE},relevant_lines AS ({lines}),{_EMR_LINES_CTE}{emr_side}{comparison}"

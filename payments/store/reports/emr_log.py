@@ -29,7 +29,7 @@ _emr_log = Table(
 )
 _clinics = Table("emr_log_clinics", _metadata, Column("clinic_id", Text), Column("company_id", Text))
 
-LOGGED_LINES = """
+LOGGED_LINES_CTE = """
 logged_lines AS NOT MATERIALIZED (SELECT emr_log.*, company_id FROM emr_log JOIN emr_log_clinics USING (clinic_id)),
 """
 """A CTE of the log's rows with their companies, for statements after `load_into_temporary_tables`."""

@@ -21,7 +21,7 @@ from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.reports.applied_amounts import AppliedRow, load_applied_amounts, load_applied_amounts_of_entries
 
-_UNASSIGNED = """
+_UNASSIGNED_QUERY = """
 SELECT id, payment, CASE
     WHEN sign(left_over) <> sign(amount) THEN 0.00
     WHEN amount > 0 THEN greatest(0.00, least(amount, left_over - later))
@@ -54,7 +54,7 @@ unnest(CAST(:companies AS text[]), CAST(:patients AS text[]), CAST(:entry_refs A
         SELECT NULL, NULL, -amount FROM allocations
         WHERE allocations.company_id = asked.company_id AND allocations.entry_ref = asked.source) AS moved
 """
-_LINKS = """
+_LINKS_QUERY = """
 SELECT entry_links.entry_ref, entry_links.line_ref
 FROM unnest(CAST(:companies AS text[]), CAST(:entry_refs AS bigint[])) AS asked(company_id, entry_ref) JOIN entry_links
     ON entry_links.company_id = asked.company_id AND entry_links.entry_ref = asked.entry_ref AND ended_at IS NULL
@@ -111,7 +111,7 @@ def load_applied(
 def _details(
     tx: Transaction, moved: str, parameters: dict[str, Any], as_of: datetime | None, *, is_of_line: bool
 ) -> dict[int, EntryDetails]:
-    query = as_of_query(as_of, "entries allocations entry_links", _UNASSIGNED.format(moved=moved))
+    query = as_of_query(as_of, "entries allocations entry_links", _UNASSIGNED_QUERY.format(moved=moved))
     rows = tx.execute(text(query), parameters | {"as_of": as_of})
     return {row.id: EntryDetails(row.payment, row.unassigned, row.source, is_of_line) for row in rows}
 
@@ -121,5 +121,5 @@ def _links(tx: Transaction, manual: Sequence[Row[Any]], as_of: datetime | None) 
     if not manual:
         return {}
     parameters = {"companies": [each.company_id for each in manual], "entry_refs": [each.id for each in manual]}
-    found = tx.execute(text(as_of_query(as_of, "entry_links", _LINKS)), parameters | {"as_of": as_of})
+    found = tx.execute(text(as_of_query(as_of, "entry_links", _LINKS_QUERY)), parameters | {"as_of": as_of})
     return {row.entry_ref: row.line_ref for row in found}
