@@ -34,7 +34,7 @@ class DepositsParameters:
     until: date | None = last_day_field("day of the deposit")
     company: str | None = company()
 
-    def query(self, scope: Scope) -> DepositFilter:
+    def to_filter(self, scope: Scope) -> DepositFilter:
         """Return these parameters as a filter of deposits, limited to `scope`."""
         from payments.journeys.deposits import DepositFilter  # noqa: PLC0415 (as above)
 
@@ -51,7 +51,7 @@ class UndepositedParameters:
     until: date | None = last_day_field("deposit date")
     company: str | None = company()
 
-    def query(self, scope: Scope) -> UndepositedFilter:
+    def to_filter(self, scope: Scope) -> UndepositedFilter:
         """Return these parameters as a filter of entries, limited to `scope`."""
         from payments.journeys.deposits import UndepositedFilter  # noqa: PLC0415 (as above)
 

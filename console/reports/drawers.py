@@ -29,7 +29,7 @@ class DrawersParameters:
     until: date | None = last_day_field()
     company: str | None = company()
 
-    def query(self, scope: Scope) -> DrawerFilter:
+    def to_filter(self, scope: Scope) -> DrawerFilter:
         """Return these parameters as a filter of drawers, limited to `scope`."""
         from payments.journeys.drawers import DrawerFilter  # noqa: PLC0415 (keeps `payments --help` fast)
 

@@ -36,7 +36,7 @@ def list_deposits(
     """Return the newest 500 deposits that match, the newest day first. A reversal has a negative total."""
     chosen, scope = query.parameters, context.scope_of(query.choice)
     with context.transaction() as tx:
-        rows = deposits.list_deposits(tx, chosen.query(scope))
+        rows = deposits.list_deposits(tx, chosen.to_filter(scope))
         context.audit(tx, "viewed deposits", chosen.clinic or "", "API")
     return rows_response(deposit_records(rows), DEPOSITS)
 
@@ -49,7 +49,7 @@ def list_undeposited(
     """Return the first 5,000 entries that match and are on no deposit, by deposit date."""
     chosen, scope = query.parameters, context.scope_of(query.choice)
     with context.transaction() as tx:
-        rows = deposits.list_undeposited(tx, chosen.query(scope), ENTRIES_MAX)
+        rows = deposits.list_undeposited(tx, chosen.to_filter(scope), ENTRIES_MAX)
         context.audit(tx, "viewed entries to deposit", chosen.clinic or "", "API")
     return rows_response(entry_records(rows), UNDEPOSITED)
 

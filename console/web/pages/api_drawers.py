@@ -28,7 +28,7 @@ def list_drawers(
     """Return the newest 500 drawers that match, the newest day first. An open drawer has no amounts yet."""
     chosen, scope = query.parameters, context.scope_of(query.choice)
     with context.transaction() as tx:
-        rows = drawers.list_drawers(tx, chosen.query(scope))
+        rows = drawers.list_drawers(tx, chosen.to_filter(scope))
         context.audit(tx, "viewed drawers", chosen.clinic or "", "API")
     return rows_response(drawer_records(rows), DRAWERS)
 

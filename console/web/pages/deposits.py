@@ -60,7 +60,7 @@ def show_list(query: DepositsQuery, context: Viewer) -> Response:
     chosen, scope = query.parameters, context.scope_of(query.choice)
     with context.transaction() as tx:
         offered = list_offered_ids(tx, context)
-        rows = deposits.list_deposits(tx, chosen.query(scope))
+        rows = deposits.list_deposits(tx, chosen.to_filter(scope))
         context.audit(tx, "viewed deposits", chosen.clinic or "")
     return context.page(
         "deposits.html",

@@ -50,7 +50,7 @@ def show_list(query: DrawersQuery, context: Viewer) -> Response:
     chosen, scope = query.parameters, context.scope_of(query.choice)
     with context.transaction() as tx:
         offered = list_offered_ids(tx, context)
-        rows = drawers.list_drawers(tx, chosen.query(scope))
+        rows = drawers.list_drawers(tx, chosen.to_filter(scope))
         context.audit(tx, "viewed drawers", chosen.clinic or "")
     return context.page(
         "drawers.html",
