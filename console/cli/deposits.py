@@ -57,7 +57,7 @@ def make(  # noqa: PLR0913 (each parameter is an option)
     day: DayOption = None,
     company: Annotated[str | None, typer.Option(help="The company, if several have the clinic.")] = None,
     request_key: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="A name of this request: repeated, it makes no second deposit.")
+        str | None, typer.Option(metavar="TEXT", help="Names this request. A repetition makes no second deposit.")
     ] = None,
 ) -> None:
     """Make a deposit of entries that are on none. A deposit is never changed; `reverse` undoes it."""

@@ -64,7 +64,7 @@ ReversalDateOption = Annotated[
 ]
 RequestKeyOption = Annotated[
     str | None,
-    typer.Option("--request-key", metavar="TEXT", help="A name of this request: repeated, it posts nothing."),
+    typer.Option("--request-key", metavar="TEXT", help="Names this request. A repetition posts nothing."),
 ]
 
 

@@ -43,7 +43,7 @@ DepositDateOption = Annotated[
 ]
 RequestKeyOption = Annotated[
     str | None,
-    typer.Option("--request-key", metavar="TEXT", help="A name of this request: repeated, it counts once."),
+    typer.Option("--request-key", metavar="TEXT", help="Names this request. A repetition changes nothing."),
 ]
 FeeOption = Annotated[
     Decimal | None, typer.Option(parser=parse_dollars, metavar="AMOUNT", help="What the bank charged the office.")

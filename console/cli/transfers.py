@@ -47,7 +47,7 @@ DepositDateOption = Annotated[
 ]
 RequestKeyOption = Annotated[
     str | None,
-    typer.Option("--request-key", metavar="TEXT", help="A name of this request: repeated, it moves nothing."),
+    typer.Option("--request-key", metavar="TEXT", help="Names this request. A repetition moves nothing."),
 ]
 
 
