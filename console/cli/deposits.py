@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import typer
 
-from console.cli.arguments import parse_choice, parse_date, parse_id
+from console.cli.arguments import RawOption, parse_choice, parse_date, parse_id
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.parameters import chosen_filter, report_command
 from console.cli.printing import Output, print_pieces, show
@@ -138,10 +138,13 @@ def show_deposit(
     deposit_id: DepositArgument,
     *,
     output_format: Annotated[OutputFormat, typer.Option("--format", help="The output format.")] = OutputFormat.TABLE,
+    raw: RawOption = False,
 ) -> None:
     """Show a deposit with its entries. CSV has the entries only."""
     from payments.journeys import deposits
 
+    output = Output(output_format, 0, is_raw=raw)
+    output.check()
     with open_report() as tx:
         slip = deposits.show(tx, deposit_id)
         (deposit,), entries = deposit_records([slip.deposit]), entry_records(slip.entries)
@@ -150,7 +153,7 @@ def show_deposit(
             return
         if output_format is OutputFormat.TABLE:
             show([deposit], DEPOSITS, Output(limit=0))
-        show(entries, DEPOSIT_ENTRIES, Output(output_format, 0))
+        show(entries, DEPOSIT_ENTRIES, output)
 
 
 def _audit(tx: Transaction, action: str, slip: DepositSlip, detail: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import parse_date, parse_dollars, parse_id
+from console.cli.arguments import RawOption, parse_date, parse_dollars, parse_id
 from console.cli.parameters import chosen_filter, report_command
 from console.cli.printing import Output, print_pieces, show
 from console.cli.session import current_user, open_report, open_transaction
@@ -130,10 +130,13 @@ def show_drawer(
     drawer_id: DrawerArgument,
     *,
     output_format: Annotated[OutputFormat, typer.Option("--format", help="The output format.")] = OutputFormat.TABLE,
+    raw: RawOption = False,
 ) -> None:
     """Show the day sheet of a drawer: its balance by method, and its payments. CSV has the payments only."""
     from payments.journeys import drawers
 
+    output = Output(output_format, 0, is_raw=raw)
+    output.check()
     with open_report() as tx:
         sheet = drawers.show(tx, drawer_id)
         methods, payments = method_records(sheet.summary), payment_records(sheet.lines)
@@ -144,7 +147,7 @@ def show_drawer(
         if output_format is OutputFormat.TABLE:
             show([drawer], DRAWERS, Output(limit=0))
             show(methods, DRAWER_METHODS, Output(limit=0))
-        show(payments, DRAWER_PAYMENTS, Output(output_format, 0))
+        show(payments, DRAWER_PAYMENTS, output)
 
 
 def _parse_cash(text: str) -> CashCount:

@@ -67,7 +67,8 @@ def create_busy_office(tx: Transaction) -> Office:
 def continue_work(office: Office) -> dict[str, Any]:
     """Retry the held payments, and publish the office's later events. Return the reports of the office's company.
 
-    The reports contain no ids of exceptions and no random delays. They do not depend on rows of other companies.
+    The reports contain no ids of exceptions and entries, and no random delays. They do not depend on rows of other
+    companies.
     """
     office.now = RETRIED_AT
     office.run_sweeps()
@@ -77,6 +78,9 @@ def continue_work(office: Office) -> dict[str, Any]:
     for name in ("feed", "feed of clinic"):  # the delay of the next attempt is random
         seen[name] = [row._replace(next_try_at=None, refused=None) for row in seen[name]]
     seen["exceptions"] = [replace(row, id=0) for row in seen["exceptions"]]
+    for name in ("log", "log of patient"):
+        numbers = {row.entry: number for number, row in enumerate(seen[name])}
+        seen[name] = [row._replace(entry=numbers[row.entry], reverses=numbers.get(row.reverses)) for row in seen[name]]
     return {name: rows for name, rows in seen.items() if name != "timelines"}
 
 

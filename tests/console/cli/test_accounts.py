@@ -18,7 +18,7 @@ from tests.console.conftest import CommitBeforeCall, Terminal
 ACCOUNT_KEYS = "patient payments_total unassigned balance".split()
 LOG_KEYS = (
     "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
-    "patient_name clinic reference entry"
+    "patient_name clinic reference entry reverses reason"
 ).split()
 RULE_2 = "Rule 2: charges of the payment's date of service"
 RULE_3 = "Rule 3: remainder to other dates of service, oldest charge first"

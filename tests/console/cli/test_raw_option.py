@@ -13,7 +13,9 @@ COMMANDS_WITH_CSV = [
     for path, command in commands_of(main.command())
     if any("--format" in option.opts for option in command.params)
 ]
-_VALUE_BY_ARGUMENT = {"month": "2026-10", "company": "acme", "exception_id": "17"}
+_VALUE_BY_ARGUMENT = {"month": "2026-10", "company": "acme"} | dict.fromkeys(
+    ("exception_id", "drawer_id", "deposit_id"), "17"
+)
 
 
 @pytest.mark.parametrize(

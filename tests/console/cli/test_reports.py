@@ -16,7 +16,7 @@ from tests.console.conftest import Terminal
 FEED_KEYS = "payment version clinic patient charge_type amount saved_at status reason attempts".split()
 LOG_KEYS = (
     "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
-    "patient_name clinic reference entry"
+    "patient_name clinic reference entry reverses reason"
 ).split()
 TIMELINE_KEYS = (
     "at what version detail who duration_ms error company patient_name task exception refused_event worker".split()
@@ -91,8 +91,9 @@ def test_payment_log_json_has_documented_keys_in_order(terminal: Terminal) -> No
 
     assert list(row)[: len(LOG_KEYS)] == LOG_KEYS
     entry = "north/ok/1", "pat-north", "Copay", "1025.00", "Cash", "2026-06-05", "import"
-    shown = [row[key] for key in LOG_KEYS if key != "posting_date"]
-    assert shown == [*entry, IMPORT_USER, "1025.00", "company", None, "north", None, None]
+    shown = [row[key] for key in LOG_KEYS if key not in ("posting_date", "entry")]
+    assert shown == [*entry, IMPORT_USER, "1025.00", "company", None, "north", None, None, None]
+    assert isinstance(row["entry"], int)
 
 
 @pytest.mark.usefixtures("clinic_id")

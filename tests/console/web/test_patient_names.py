@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from config.engines import Engines
+from payments.core.scope import Scope
 from payments.core.sorting import Window
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter, PaymentLogFilter
@@ -105,11 +106,12 @@ def test_report_as_of_an_earlier_moment_shows_the_present_name(logged_in: Logged
 
 def test_names_cost_no_query_per_row(ledger_database: Database) -> None:
     statements: list[str] = []
+    scope = Scope.of_clinic(COMPANY, CLINIC)
 
     def count_statements(rows: int) -> int:
         statements.clear()
-        reporting.claims_feed_page(tx, FeedFilter(), Window(rows))
-        reporting.payment_log_page(tx, PaymentLogFilter(), Window(rows))
+        reporting.claims_feed_page(tx, FeedFilter(scope=scope), Window(rows))
+        reporting.payment_log_page(tx, PaymentLogFilter(scope=scope), Window(rows))
         return len(statements)
 
     with transaction(ledger_database) as tx:
