@@ -9,7 +9,7 @@ from emr.client import PaymentFeed
 from emr.outbox_table import Connection, has_confirmed, settle_confirmed
 
 CONFIRMED_KEPT = timedelta(seconds=60)
-"""How long a published event stays in the outbox, so that it can be published again after a failover."""
+"""The time for which a published event stays in the outbox, so that it can be published again after a failover."""
 _SETTLE_INTERVAL_NS = 1_000_000_000
 log = structlog.get_logger()
 

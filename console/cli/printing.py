@@ -15,7 +15,7 @@ TABLE_ROWS = 200
 
 
 class Output(NamedTuple):
-    """How a report is printed.
+    """The output options of a report.
 
     `limit` is the maximum number of rows. 0 means all rows, and None means the default of the format. Unless `is_raw`,
     text in CSV is escaped, so that spreadsheets do not run it as a formula.

@@ -27,7 +27,7 @@ class ColumnKind(StrEnum):
 
 
 class SortCost(StrEnum):
-    """How the rows of a report are sorted by a column.
+    """The way in which the rows of a report are sorted by a column.
 
     INDEX: the database reads the rows in the order of an index, so the report may have any length. ROWS: all rows are
     read and then sorted, so a page sorts only reports of up to SORTED_ROWS_MAX rows.

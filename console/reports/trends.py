@@ -52,7 +52,7 @@ class TrendsParameters:
 
     @property
     def group(self) -> TrendGroup:
-        """What a row sums up: a week or a clinic."""
+        """The group of each row: a week or a clinic."""
         return self.group_by or _group_choices().WEEK
 
 

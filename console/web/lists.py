@@ -87,7 +87,7 @@ def read_list(
 
 @dataclass(frozen=True)
 class ListView:
-    """What a page shows around the rows of a list: the sort, a notice, and links to other pages and files."""
+    """The parts of a page around the rows of a list: the sort, a notice, and links to other pages and files."""
 
     context: RequestContext
     report: Report

@@ -29,7 +29,7 @@ PARTS = {
 
 
 class PartRequest(NamedTuple):
-    """What a part needs: the transaction, the context of the request, and the day that the page shows."""
+    """The input of a part: the transaction, the context of the request, and the day that the page shows."""
 
     tx: Transaction
     context: RequestContext

@@ -162,7 +162,7 @@ def check_closing(state: DrawerState, counted_by: Collection[str], who: str) -> 
 
 
 class LineKind(StrEnum):
-    """Why a payment is in a drawer: it is of the day, it is of an earlier day, or the EMR changed a counted payment."""
+    """The kind of a payment in a drawer: of the drawer's day, of an earlier day, or a change of a counted payment."""
 
     OF_DAY = "of_day"
     LATE = "late"
@@ -170,7 +170,7 @@ class LineKind(StrEnum):
 
 
 def line_kind(transaction_date: date, day: date, *, was_taken_before: bool) -> LineKind:
-    """Return why a payment is in the drawer of a day. `was_taken_before`: an earlier drawer has taken the payment."""
+    """Return the kind of a payment in the drawer of a day. `was_taken_before`: an earlier drawer has taken it."""
     if was_taken_before:
         return LineKind.CHANGE
     return LineKind.LATE if transaction_date < day else LineKind.OF_DAY

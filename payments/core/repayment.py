@@ -26,7 +26,7 @@ class RepaymentError(ValueError):
 
 
 class RepaymentKind(StrEnum):
-    """Who takes the money out: the office pays a refund, or the bank returns a check or charges a card back."""
+    """The kind of a repayment: the office pays a refund, or the bank returns a check or charges a card back."""
 
     REFUND = "refund"
     BOUNCED_CHECK = "bounced_check"

@@ -30,7 +30,7 @@ DEPOSITS_MAX = 500
 """The largest number of deposits that a list returns."""
 BANK_ACCOUNTS_MAX = 50
 FIRST_DAYS = timedelta(days=7)
-"""How far back the entries of a clinic's first deposit go, unless the user chooses other days."""
+"""The number of days whose entries the form of a new deposit offers, unless the user chooses other days."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -546,7 +546,8 @@ drawers = Table(
     Index("drawers_open", "company_id", "clinic_id", unique=True, postgresql_where=text("locked_at IS NULL")),
 )
 
-# What each drawer took: for a payment and a method, the EMR's amount less what earlier drawers took. Append-only.
+# The payments that drawers took: for a payment and a method, the EMR's amount less what earlier drawers took.
+# Append-only.
 drawer_lines = Table(
     "drawer_lines",
     metadata,
@@ -567,7 +568,7 @@ drawer_lines = Table(
     Index("drawer_lines_of_clinic", "company_id", "clinic_id", "line_ref"),
 )
 
-# The counts of a drawer; the last one counts. `cash` holds the number of each bill and coin, `others` the dollars of
+# The counts of a drawer; the last one is valid. `cash` holds the number of each bill and coin, `others` the dollars of
 # each other method. Append-only.
 drawer_counts = Table(
     "drawer_counts",

@@ -20,7 +20,7 @@ from tasks.feed.attempt_errors import IsolatedEntry, IsolatedEntryError, outage_
 log = structlog.get_logger()
 
 OUTAGE_KEY = "payments:import:outage"
-OUTAGE_SECONDS = 60
+OUTAGE_EXPIRY_SECONDS = 60
 """The breaker stays open for this time after the latest report."""
 
 
@@ -56,7 +56,7 @@ def report(client: redis.Redis, reason: OutageReason, blocked_entry: IsolatedEnt
         before = current(client)
         since = before.since if before else datetime.now(UTC)
         outage = Outage(reason, since, (before and before.blocked_entry) or blocked_entry)
-        client.set(OUTAGE_KEY, _to_json(outage), ex=OUTAGE_SECONDS)
+        client.set(OUTAGE_KEY, _to_json(outage), ex=OUTAGE_EXPIRY_SECONDS)
     except redis.RedisError as error:
         log.warning("outage_not_reported", reason=reason, error_class=type(error).__name__)
         return

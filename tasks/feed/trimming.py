@@ -112,7 +112,7 @@ class Trimming:
         """
         deleted = 0
         for _ in range(_CALLS_MAX):
-            # An approximate XTRIM deletes 10,000 entries at most, so that other clients do not wait.
+            # An approximate XTRIM deletes up to 10,000 entries, so that other clients do not wait.
             count = int(self._client.xtrim(name, minid=_id_text(minid), approximate=True))
             deleted += count
             if not count:

@@ -1,4 +1,4 @@
-"""What tests of refunds and returned payments do in an office."""
+"""Steps in an office that tests of refunds and returned payments share."""
 
 from payments.contract.event import Method
 from payments.contract.money import dollars

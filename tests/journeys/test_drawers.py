@@ -1,4 +1,4 @@
-"""Drawers (rule D10): opened, counted and closed, and what arrives after a drawer was counted."""
+"""Drawers (rule D10): opened, counted and closed, and payments that arrive after the count."""
 
 from datetime import date, timedelta
 

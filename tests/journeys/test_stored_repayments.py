@@ -1,4 +1,4 @@
-"""How refunds are stored and read: requests and decisions are final, keys are unique, and lists have pages."""
+"""Stored refunds: requests and decisions are final, keys are unique, and lists have pages."""
 
 import pytest
 from sqlalchemy import text

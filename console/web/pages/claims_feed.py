@@ -121,7 +121,10 @@ def show_selected(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> R
 
 @router.post("/claims-feed/requeue")
 def requeue(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Response:
-    """Requeue the selected payments."""
+    """Requeue the selected payments.
+
+    Raises PageError (422) if no payment is selected, and the errors of `requeue_keys`.
+    """
     keys = form.payment
     if not keys:
         raise PageError(422, _NOTHING_SELECTED_MESSAGE, "Go back and select the payments to requeue.")

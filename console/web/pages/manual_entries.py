@@ -43,7 +43,7 @@ _NAMES = PURPOSES | {EntryPurpose(kind): name for kind, name in KINDS.items()} |
 
 
 class _NewEntry(PageQuery):
-    """What the new entry is for: the account of a patient, or an exception."""
+    """The target of a new entry: the account of a patient, or an exception."""
 
     company: Text | None = None
     patient: Text | None = None

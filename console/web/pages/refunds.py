@@ -36,7 +36,7 @@ PAGE_ROWS = 100
 
 
 class _Target(PageQuery):
-    """What is paid back: a payment, a manual entry, or the credit of an account."""
+    """The money to pay back: that of a payment, of a manual entry, or the credit of an account."""
 
     payment: Text | None = None
     entry: RowId | None = None
@@ -94,7 +94,7 @@ def show_list(
 
 @router.get("/refunds/new")
 def new(query: Annotated[_Target, Query()], context: EntryPoster) -> Response:
-    """Show the form for a new refund. It states how much may be paid back at most."""
+    """Show the form for a new refund. It states the largest amount that may be paid back."""
     with context.transaction() as tx:
         offered = list_offered_ids(tx, context)
         if len(offered.companies) == 1:

@@ -66,7 +66,7 @@ def show_list(
 
 @router.get("/transfers/new")
 def new(query: Annotated[_Source, Query()], context: EntryPoster) -> Response:
-    """Show the form for a new transfer. It states how much can be moved at most."""
+    """Show the form for a new transfer. It states the largest amount that can be moved."""
     with context.transaction() as tx:
         offered = list_offered_ids(tx, context)
         if len(offered.companies) == 1:

@@ -15,7 +15,7 @@ from payments.store.ledger.stored_repayments import RepaymentPlace
 
 
 class RepaymentTarget(NamedTuple):
-    """What is paid back or moved: a payment by its printed key, a manual entry by its id, or the credit of an account.
+    """The money to pay back or to move: a payment by its printed key, a manual entry by its id, or an account's credit.
 
     For a credit, `clinic_id` is by default the company's only clinic. For a payment, `company_id` may name its company.
     """

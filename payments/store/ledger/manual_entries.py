@@ -38,7 +38,10 @@ class StoredEntry(NamedTuple):
 
 
 class PostingStamp(NamedTuple):
-    """Who posts an entry, and when. `day` is the posting date, `reverses` the id of the entry to reverse, if any."""
+    """The user who posts an entry, and the time.
+
+    `day` is the posting date, `reverses` the id of the entry to reverse, if any.
+    """
 
     day: date
     at: datetime

@@ -38,7 +38,7 @@ class RepaymentFilter:
 
 
 class RepaymentPlace(NamedTuple):
-    """Where a refund belongs: its account and clinic, and what it pays back.
+    """The account and the clinic of a refund, and the payment that it pays back.
 
     `line_ref` is the row id of a line and `paid_entry_ref` that of a manual entry. Both are None for the account's
     credit. `charge_type` and `date_of_service` are those of the payment.

@@ -62,7 +62,7 @@ FROM unnest(CAST(:companies AS text[]), CAST(:entry_refs AS bigint[])) AS asked(
 
 
 class EntryDetails(NamedTuple):
-    """What reports add to an entry. `payment` is the printed key of its payment, or None.
+    """The values that reports add to an entry. `payment` is the printed key of its payment, or None.
 
     `unassigned` is the amount of the entry that is not applied to a charge, in dollars. `source` is the row id of a
     line or, if `is_of_line` is False, of a manual entry.

@@ -25,7 +25,7 @@ LIMIT_FIELDS = {"company": "company", "clinic": "north"}
 
 
 @pytest.fixture
-def log_in_anew(address: str) -> Iterator[Callable[..., Browser]]:
+def log_in_again(address: str) -> Iterator[Callable[..., Browser]]:
     """Return a function that logs in a user in a new browser."""
     clients: list[Client] = []
 
@@ -56,13 +56,13 @@ def change_password(browser: Browser, old: str = PASSWORD, new: str = OWN_PASSWO
     return browser.client.post("/own-account/password", data={"csrf": csrf, **known, **fields})
 
 
-def test_user_must_replace_a_temporary_password_before_using_other_pages(logged_in: LoggedIn, log_in_anew) -> None:
+def test_user_must_replace_a_temporary_password_before_using_other_pages(logged_in: LoggedIn, log_in_again) -> None:
     name = f"u-{uuid4().hex[:8]}"
     assert (
         logged_in("admin").post("/users", name=name, role="billing", password=PASSWORD, **LIMIT_FIELDS).status_code
         == 303
     )
-    browser = log_in_anew(name)
+    browser = log_in_again(name)
 
     for path in ("/", "/claims-feed?status=Not+Sent", "/exceptions"):
         assert browser.get(path).headers["location"].startswith("/own-account?next=")
@@ -73,19 +73,19 @@ def test_user_must_replace_a_temporary_password_before_using_other_pages(logged_
     assert browser.post("/logout").headers["location"] == "/login"
 
 
-def test_requested_page_opens_after_the_forced_password_change(logged_in: LoggedIn, log_in_anew) -> None:
+def test_requested_page_opens_after_the_forced_password_change(logged_in: LoggedIn, log_in_again) -> None:
     name = f"u-{uuid4().hex[:8]}"
     logged_in("admin").post("/users", name=name, role="billing", password=PASSWORD, **LIMIT_FIELDS)
-    browser = log_in_anew(name)
+    browser = log_in_again(name)
 
     done = change_password(browser, next="/claims-feed?status=Not+Sent")
 
     assert (done.status_code, done.headers["location"]) == (303, "/claims-feed?status=Not+Sent")
     assert browser.get("/exceptions").status_code == 200
-    assert log_in_anew(name, OWN_PASSWORD).get("/").status_code == 200
+    assert log_in_again(name, OWN_PASSWORD).get("/").status_code == 200
     logged_in("admin").post("/users/password", name=name, password="set by the admin 7")
     assert browser.get("/").headers["location"] == "/login"
-    assert log_in_anew(name, "set by the admin 7").get("/").headers["location"] == "/own-account?next=%2F"
+    assert log_in_again(name, "set by the admin 7").get("/").headers["location"] == "/own-account?next=%2F"
 
 
 @pytest.mark.parametrize(
@@ -98,19 +98,19 @@ def test_requested_page_opens_after_the_forced_password_change(logged_in: Logged
     ],
 )
 def test_refused_password_change_has_its_message_at_the_field(
-    log_in_anew, user: str, fields, field: str, sentence: str
+    log_in_again, user: str, fields, field: str, sentence: str
 ) -> None:
-    answer = change_password(log_in_anew(user), **fields)
+    answer = change_password(log_in_again(user), **fields)
 
     assert answer.status_code == 422
     assert re.search(rf'name="{field}"[^>]*aria-describedby="wrong-{field}"', answer.text)
     assert f'id="wrong-{field}">{sentence}' in answer.text
     assert OWN_PASSWORD not in answer.text
-    log_in_anew(user)
+    log_in_again(user)
 
 
-def test_changed_password_ends_the_other_sessions_only(log_in_anew, user: str) -> None:
-    here, there = log_in_anew(user), log_in_anew(user)
+def test_changed_password_ends_the_other_sessions_only(log_in_again, user: str) -> None:
+    here, there = log_in_again(user), log_in_again(user)
 
     assert change_password(here).status_code == 303
 
@@ -118,8 +118,8 @@ def test_changed_password_ends_the_other_sessions_only(log_in_anew, user: str) -
     assert (here.get("/").status_code, there.get("/").status_code) == (200, 303)
 
 
-def test_session_can_be_ended_from_another_session(log_in_anew, user: str) -> None:
-    here, there = log_in_anew(user), log_in_anew(user)
+def test_session_can_be_ended_from_another_session(log_in_again, user: str) -> None:
+    here, there = log_in_again(user), log_in_again(user)
     page = here.get("/own-account").text
     assert page.count("127.0.0.1") == 2
     assert page.count(">Current<") == 1
@@ -133,11 +133,11 @@ def test_session_can_be_ended_from_another_session(log_in_anew, user: str) -> No
     assert here.get("/").status_code == 303
 
 
-def test_session_of_another_user_cannot_be_ended(log_in_anew, user: str) -> None:
-    victim = log_in_anew(user)
+def test_session_of_another_user_cannot_be_ended(log_in_again, user: str) -> None:
+    victim = log_in_again(user)
     listed = re.findall(r'name="session" value="(\w+)"', victim.get("/own-account").text)
 
-    attacker = log_in_anew("billing")
+    attacker = log_in_again("billing")
     attacker.post("/own-account/sessions/end", session=listed[0])
 
     assert flash_message(attacker) == "This session had already ended."
