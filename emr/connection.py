@@ -20,7 +20,8 @@ _STATE_CODE_PATTERN = re.compile("[A-Z]{3,} ")
 class FeedConnection:
     """A connection to the Redis server of a URL.
 
-    `server` is the server's name in error messages. It does not contain the password.
+    `server` is the server's name in error messages. It does not contain the password. Raises ValueError for an invalid
+    URL.
     """
 
     def __init__(self, url: str) -> None:

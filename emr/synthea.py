@@ -117,7 +117,8 @@ def _patients(file: Path, company_id: str) -> Iterator[PatientSaved]:
 def _claims(file: Path) -> tuple[Mapping[str, list[ClaimRow]], dict[str, int]]:
     """Return the rows of each claim, and the first row of each patient.
 
-    Rows of different claims are interleaved, so all rows of a claim are collected before the claim is processed.
+    Rows of different claims are interleaved, so all rows of a claim are collected before the claim is processed. Raises
+    InvalidExportError at an invalid row.
     """
     claims: dict[str, list[ClaimRow]] = defaultdict(list)
     rows_of_patients: dict[str, int] = {}

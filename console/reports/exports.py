@@ -23,7 +23,7 @@ def as_csv(records: Iterable[Record], report: Report) -> Iterator[bytes]:
 def as_xlsx(records: Iterable[Record], report: Report) -> Iterator[bytes]:
     """Yield the bytes of a workbook that has one sheet.
 
-    All records are written before the first bytes are yielded.
+    All records are written before the first bytes are yielded. Raises CommandError if there are more than ROWS_MAX.
     """
     with tempfile.TemporaryFile() as file:
         write_xlsx(records, report, file)

@@ -44,7 +44,8 @@ FormFields = Annotated[FormData, Depends(read_form)]
 class RequireRight:
     """Dependency that requires a right of the user. A test checks that every page has this dependency.
 
-    With `with_any_password`, a user with a temporary password can also use the page.
+    With `with_any_password`, a user with a temporary password can also use the page. Otherwise, a call raises
+    PasswordChangeRequiredError for such a user. It raises PageError (403) for a user without the right.
     """
 
     def __init__(self, right: Right, *, with_any_password: bool = False) -> None:

@@ -57,7 +57,7 @@ def send_file(context: RequestContext, export: Export) -> Response:
 def send_records(
     context: RequestContext, report: Report, form: FileFormat, records: Sequence[Record], subject: str = ""
 ) -> Response:
-    """Send records that are already in memory as a file."""
+    """Send records that are already in memory as a file. Raises the errors of `send_file`."""
     return send_file(context, Export(report, form, lambda _: len(records), lambda _: records, subject))
 
 

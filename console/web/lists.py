@@ -73,7 +73,7 @@ def read_list(
     """Read the page of a list that a query requests.
 
     If the list is too long for the requested sort, return its first page in the default order, with a notice for the
-    user.
+    user. Raises PageError (422) for an invalid position.
     """
     sort = report.sort_of(query.parameters)
     try:

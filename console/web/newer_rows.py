@@ -28,7 +28,7 @@ def show_newer(
 ) -> Response:
     """Show how many rows are beyond the position in the query (`before` or `after`), with a link to these rows.
 
-    If there are no such rows, answer with the status 204.
+    If there are no such rows, answer with the status 204. Raises PageError (422) for an invalid position.
     """
     sort = report.sort_of(query.parameters)
     with context.transaction() as tx:

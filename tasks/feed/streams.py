@@ -187,7 +187,7 @@ class Streams:
         }
 
     def has_pending(self) -> bool:
-        """Return whether any entry is pending."""
+        """Return whether any entry is pending. Raises NoGroupError if a consumer group does not exist."""
         return any(stream.group_state(self.client, name).pending_count for name in self.names)
 
     def is_pending(self, entry_id: str) -> bool:
