@@ -72,7 +72,7 @@ class Confirmation:
         """
 
     def missing_at_present(self, client: redis.Redis) -> str | None:
-        """Return what is missing for a confirmation at present, or None if events can be confirmed.
+        """Return the guarantee that is missing at present, or None if events can be confirmed.
 
         Redis is asked at the first call, and at the first call after a confirmation was missing. Raises the errors of
         `missing_guarantee`.
@@ -99,7 +99,7 @@ class Confirmation:
         self._was_confirmed = required.is_default
 
     def missing_guarantee(self, replies: Sequence[Any]) -> str | None:
-        """Return what is missing according to the last replies of a pipeline, or None if nothing is missing.
+        """Return the guarantee that is missing according to the last replies of a pipeline, or None.
 
         Raises WaitRefusedError if Redis refuses WAIT or WAITAOF. If Redis did not answer, the reply is an error, which
         is raised.

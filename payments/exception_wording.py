@@ -42,7 +42,7 @@ def assignment_result(owner: str | None) -> str:
 
 
 def undo_result(undone: UndoResult, *, is_preview: bool = False) -> str:
-    """Return what undoing the decision on an exception did. With `is_preview`, return what it would do."""
+    """Return the sentence about undoing the decision on an exception. With `is_preview`, it says what would happen."""
     if undone.was_undone_before:
         return "was undone before" if is_preview else "was undone before; nothing was changed"
     opened = "would be opened again" if is_preview else "is open again"

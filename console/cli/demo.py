@@ -118,7 +118,7 @@ def _show_next_steps() -> None:
 
 
 def command_name() -> str:
-    """Return what a user types to start `payments`: its name if it is on the PATH, otherwise its relative path."""
+    """Return the command that starts `payments`: its name if it is on the PATH, otherwise its relative path."""
     command = Path(sys.executable).with_name("payments")
     if shutil.which("payments") or not command.exists():
         return "payments"

@@ -61,7 +61,7 @@ def _key_text(record: Record) -> Value:
 
 
 def _state_text(record: Record) -> Value:
-    """Return what a terminal shows as state: the state of a payment, or the number of a patient's payments."""
+    """Return the text that a terminal shows as state: the state of a payment, or the number of a patient's payments."""
     from console.plurals import plural
 
     count = record["payments"]

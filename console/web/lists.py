@@ -177,7 +177,7 @@ class ListView:
 
 
 def view_list(context: RequestContext, report: Report, query: ReportQuery[Any], found: SortedList) -> ListView:
-    """Return what a page shows around the rows of a list. `found` is the page of the list."""
+    """Return the parts of a page around the rows of a list. `found` is the page of the list."""
     return replace(
         view_whole_list(context, report, query),
         sort=found.sort,

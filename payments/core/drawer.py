@@ -74,7 +74,7 @@ class DrawerCount(NamedTuple):
     reason: str = ""
 
     def of(self, method: Method) -> Money:
-        """Return what was counted for a method, in dollars."""
+        """Return the counted amount of a method, in dollars."""
         return self.cash.total if method is Method.CASH else self.others.get(method, ZERO)
 
 

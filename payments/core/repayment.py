@@ -137,7 +137,7 @@ def needs_approval(amount: Money, unapproved: Money, limit: Money) -> bool:
 
 
 class PendingRepayment(NamedTuple):
-    """A refund that is requested and not issued yet: its id, its amount in dollars, and what it pays back.
+    """A refund that is requested and not issued yet: its id, its amount in dollars, and its source of money.
 
     `target` is None for the account's credit.
     """
@@ -189,7 +189,7 @@ class RefundInEmr(NamedTuple):
 
 
 class RefundInBilling(NamedTuple):
-    """A refund of Billing: its id, its account, its amount, its day, and what it pays back; None for a credit."""
+    """A refund of Billing: its id, account, amount, day and source of money. `target` is None for a credit."""
 
     id: int
     account: tuple[str, str]

@@ -131,7 +131,7 @@ def request(form: Annotated[_RefundForm, Form()], context: EntryPoster) -> Respo
 
 @router.get("/refunds/{refund_id}")
 def show(refund_id: RowId, context: Viewer) -> Response:
-    """Show a refund, its decisions, and what the user may decide."""
+    """Show a refund, its decisions, and the decisions that the user may make."""
     with context.transaction() as tx:
         found = refund_actions.visible_refund(tx, context, refund_id)
         is_approval_missing = repaying.is_approval_missing(tx, found.stored)

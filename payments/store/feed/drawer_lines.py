@@ -22,7 +22,7 @@ from payments.store.ledger.drawers import StoredDrawer
 
 
 class DrawerLine(NamedTuple):
-    """A payment in a drawer. `amount` is what the drawer takes with this method, in dollars.
+    """A payment in a drawer. `amount` is the amount that the drawer takes with this method, in dollars.
 
     `payment` is the printed key, `reference` the number of a check, for example.
     """

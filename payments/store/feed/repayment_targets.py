@@ -36,7 +36,7 @@ class FoundTarget(NamedTuple):
 
 
 def find(tx: Transaction, target: RepaymentTarget, scope: Scope) -> FoundTarget:
-    """Return what a refund pays back, or what a transfer moves.
+    """Return the place of the money that a refund pays back or a transfer moves.
 
     Raises RepaymentError if it is not in the scope, or if the money cannot be taken from there. Raises AmbiguousIdError
     if several companies have the payment's key, and EntryError if the company has moved to another installation.

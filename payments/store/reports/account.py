@@ -67,8 +67,8 @@ class RefundRow(NamedTuple):
     problem: str
 
 
-# The amount owed for a charge: its balance and the paid part that the balance has deducted, less what is applied to it.
-# Until a distribution has determined the paid part, it is what is applied.
+# The amount owed for a charge: its balance and the paid part that the balance has deducted, less the applied amount.
+# Until a distribution has determined the paid part, it counts as equal to the applied amount.
 # The line is found by its row id alone. Without statistics, PostgreSQL may choose an index of a company's clinics.
 _LINE_OF_ALLOCATION = (
     "(SELECT * FROM lines WHERE lines.id = allocations.line_ref OFFSET 0) AS lines "
