@@ -18,6 +18,10 @@ UNION SELECT id FROM lines WHERE company_id = :company_id AND ({MAY_BE_UNPOSTED}
     AND (status = 'Transmission Pending' OR reason IN ('retries_exhausted', 'patient_not_found'))
 """
 
+_EVENTS_WITH_EXCEPTION_QUERY = """
+SELECT set_aside_ref FROM findings WHERE company_id = :company_id AND status = 'open' AND set_aside_ref IS NOT NULL
+"""
+
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     """Return the payments of a month that are pending, invalid, Not Sent after the last attempt, or open exceptions.
@@ -37,10 +41,14 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
 
 
 def _unresolved_payments(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
+    found = [*_unresolved_lines(tx, company_id, month), *_rejected_events(tx, company_id, month)]
+    return sorted(found, key=lambda warning: (not warning.is_exception, warning.what, warning.payment))
+
+
+def _unresolved_lines(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     found = tx.execute(
         text(
             f"""
-            WITH {current_dead_letters_cte()}
             SELECT coalesce(open.reason_code, lines.status) AS what,
                 open.id IS NOT NULL AS is_exception,
                 clinic_id || '/' || payment_id || '/' || line_id AS payment, lines.detail, amount_paid AS amount,
@@ -54,22 +62,35 @@ def _unresolved_payments(tx: Transaction, company_id: str, month: Month) -> list
                         AND {IN_MONTH.format("deposit_date")})
                 OR EXISTS (SELECT FROM {links_of_line("lines.company_id", "lines.id")}
                     WHERE {IN_MONTH.format("linked.deposit_date")}))
-            UNION ALL
-            SELECT status, false, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), error,
-                amount_paid, company_id
-            FROM current_dead_letters
-            WHERE (company_id = :company_id OR company_id IS NULL
-                    AND NOT EXISTS (SELECT FROM companies WHERE companies.company_id <> :company_id))
-                AND {IN_MONTH.format("coalesce(transaction_date, saved_on, (received_at AT TIME ZONE 'UTC')::date)")}
-                AND NOT EXISTS (
-                    SELECT FROM findings WHERE findings.company_id = current_dead_letters.company_id
-                        AND set_aside_ref = current_dead_letters.id AND findings.status = 'open')
-            ORDER BY is_exception DESC, what, payment
             """
         ),
         {"company_id": company_id, "month": month.first_day},
     )
     return [CloseWarning(**row) for row in found.mappings()]
+
+
+def _rejected_events(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
+    # A subquery for each dead letter could read all exceptions of the company each time.
+    with_exception = set(tx.execute(text(_EVENTS_WITH_EXCEPTION_QUERY), {"company_id": company_id}).scalars())
+    found = tx.execute(
+        text(
+            f"""
+            WITH {current_dead_letters_cte()}
+            SELECT id, status, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id) AS payment,
+                error, amount_paid, company_id
+            FROM current_dead_letters
+            WHERE (company_id = :company_id OR company_id IS NULL
+                    AND NOT EXISTS (SELECT FROM companies WHERE companies.company_id <> :company_id))
+                AND {IN_MONTH.format("coalesce(transaction_date, saved_on, (received_at AT TIME ZONE 'UTC')::date)")}
+            """
+        ),
+        {"company_id": company_id, "month": month.first_day},
+    )
+    return [
+        CloseWarning(row.status, row.payment, row.error, row.amount_paid, company=row.company_id)
+        for row in found
+        if row.id not in with_exception
+    ]
 
 
 def _waiting_refunds(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
