@@ -38,8 +38,9 @@ class BacklogLimit:
     """Limits the number of unprocessed events on a stream. Undelivered and pending entries are unprocessed.
 
     Acknowledged entries that Billing keeps on the stream do not count. A stream is measured before its first event, and
-    again when the events that were sent since the last measurement reach the limit. Further measurements are part of
-    the round trips that send events. Without a limit, nothing is measured.
+    again when the measured number and the events sent since then together reach the limit. A measurement that is
+    MEASURE_MS old is repeated in the round trip that sends the next events. A stream that was full when it was measured
+    is measured again after MEASURE_MS at the earliest. Without a limit, nothing is measured.
     """
 
     def __init__(self, limit: int | None) -> None:

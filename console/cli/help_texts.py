@@ -10,7 +10,10 @@ _VALUE_NAMES = {int: "NUMBER", float: "NUMBER", bool: ""}
 
 
 def adapt_help(command: Any) -> None:
-    """Adapt the help of a command and of all its subcommands."""
+    """Rewrite the help of a command and of its subcommands.
+
+    Each paragraph becomes one line, and the values of arguments and options get plain names.
+    """
     if command.help:
         command.help = _join_lines(command.help)
     for parameter in [*command.params, command.get_help_option(typer.Context(command))]:

@@ -65,5 +65,5 @@ NOT_IN_BILLING_REPORT = Report(
 
 
 def unposted_records(sums: Iterable[UnpostedSum], now: datetime) -> list[Record]:
-    """Return the sums as records. The cause with the oldest payment comes first."""
+    """Return the sums as records, in the same order. `age_days` is the age in days of the oldest payment."""
     return [asdict(each) | {"age_days": max(0, (now - each.oldest_at).days)} for each in sums]

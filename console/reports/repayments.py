@@ -35,7 +35,10 @@ class RepaymentParameters:
     company: str | None = company()
 
     def to_filter(self, scope: Scope) -> RepaymentFilter:
-        """Return the filter in a scope."""
+        """Return these parameters as a filter of refunds and returned payments.
+
+        `scope` is already limited to the chosen clinic and company.
+        """
         from payments.core.repayment import RepaymentState  # noqa: PLC0415
         from payments.journeys.repaying import RepaymentFilter  # noqa: PLC0415
 

@@ -54,7 +54,7 @@ class AppliedAmount(NamedTuple):
 
 
 class Allocation(NamedTuple):
-    """An amount of a line that is applied to a charge, in dollars, and the rule that decided it.
+    """An amount of a source that is applied to a charge, in dollars, and the rule that decided it.
 
     A negative amount means that money is unapplied from the charge.
     """

@@ -1,4 +1,7 @@
-"""Undo a decision on a finding: compute the reversing entries, and the line before the decision (rule D6)."""
+"""Undo a decision on a finding (rule D6): compute the reversing entries, and the line after the undo.
+
+The line then needs a decision again.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import date

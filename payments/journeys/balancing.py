@@ -111,12 +111,13 @@ def balance_next_due(
 ) -> dict[BalancedClinic, Balance] | None:
     """Balance the last full week of the next companies in tonight's run. Return the balance of each clinic.
 
-    Returns None if no run is due, or if another transaction holds the advisory lock of the job. The companies together
-    have at most `lines_max` lines. A company that has more lines is balanced alone. Postponed companies are omitted.
-    Sets `selection.selected` to the companies. Stores the results and the progress of the run.
+    Returns None if no run is due, if no company remains (the run is then complete), or if another transaction holds the
+    advisory lock of the job. The companies together have at most `lines_max` lines. A company that has more lines is
+    balanced alone. Postponed companies are omitted. Sets `selection.selected` to the companies. Stores the results and
+    the progress of the run.
 
-    An event whose company is unreadable is left out. This changes no unexplained amount, because the amount of a dead
-    letter is always explained.
+    A dead letter whose company is unreadable belongs to no company and is left out. Its amount would be explained, so
+    no unexplained amount changes.
     """
     run = job_runs.lock_due(tx, InstallationJob.BALANCE, now)
     if run is None:

@@ -50,7 +50,7 @@ class ProbeResult(NamedTuple):
 
     @property
     def has_posted(self) -> bool:
-        """Whether the import changed the ledger."""
+        """Whether the import posted or updated a payment. A removal does not count."""
         return bool(self.stats.imported or self.stats.updated)
 
 

@@ -96,7 +96,11 @@ class Trimming:
         return _AFTER_LAST_ID if is_foreign or not self._keep_ms else (max(0, now_ms - self._keep_ms), 0)
 
     def _delete_before(self, name: str, state: StreamState, ends_at: _EntryId) -> int:
-        """Delete the acknowledged entries with an id below `ends_at`. Return the number of deleted entries."""
+        """Delete acknowledged entries with an id below `ends_at`. Return the number of deleted entries.
+
+        Unless `ends_at` is _AFTER_LAST_ID, up to one node of the stream may remain. If there are very many entries, the
+        next runs delete the rest.
+        """
         oldest = oldest_waiting_id(self._client, name, state)
         after_delivered = _next_id(parse_id(state.last_delivered_id))
         waits_from = parse_id(oldest) if oldest else after_delivered

@@ -38,7 +38,7 @@ def test_percent_encoded_password_arrives_unchanged_at_every_client(password):
 
 
 def refusal_of(environ):
-    """Load the settings from `environ`. Return the error that this raises, or None."""
+    """Load the settings from `environ`. Return the message of the SettingsError that this raises, or None."""
     try:
         read_settings(environ)
     except SettingsError as error:

@@ -113,7 +113,7 @@ def accept(exception_id: RowId, body: AcceptRequest, context: Editor) -> Respons
 
 @router.post("/exceptions/{exception_id}/acknowledge", responses=success_response(AcknowledgeResult))
 def acknowledge(exception_id: RowId, body: AcknowledgeRequest, context: Editor) -> Response:
-    """Acknowledge an exception: close it without posting anything."""
+    """Acknowledge an exception: close it without posting. The payment must still have the version in the body."""
     payment = acknowledge_if_unchanged(context, SeenException(exception_id, body.version), body.reason)
     return JSONResponse({"payment": payment})
 

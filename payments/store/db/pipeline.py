@@ -107,7 +107,11 @@ def _send_deferred_before(connection: Connection, *_: object) -> None:
 
 
 def _drop_deferred(connection: Connection, *_: object) -> None:
-    """Drop the deferred statements at a rollback. Setting a savepoint has sent the statements deferred before it."""
+    """Drop the deferred statements at a rollback.
+
+    At a rollback to a savepoint, these are the statements that were deferred after the savepoint was set. Earlier ones
+    were sent before it was set.
+    """
     if waiting := _waiting.get(connection):
         waiting.clear()
 

@@ -150,7 +150,7 @@ def _foreign_key_definition(key: ForeignKey) -> str:
 def _is_primary_key(tx: Transaction, index: KeyIndex) -> bool:
     """Return whether the index has already become its table's primary key.
 
-    PostgreSQL renames an index that becomes the primary key to `<table>_pkey`, the name of the earlier key.
+    It then no longer exists under its own name, because PostgreSQL renames it to `<table>_pkey`.
     """
     return PRIMARY_KEY_INDEXES.get(index.table) == index.name and _is_company_first(tx, index.table)
 

@@ -34,7 +34,8 @@ def next_companies(tx: Transaction, after: str, since: date, until: date, lines_
     """Return the next companies after a company id. Together they have at most `lines_max` lines.
 
     Only lines with a transaction date from `since` to `until` count. The first company is returned even if it has more
-    lines. Companies whose balancing is postponed are omitted. If no company follows, the result is empty.
+    lines. Companies whose balancing is postponed, or that have moved to another installation, are omitted. If no
+    company follows, the result is empty.
     """
     parameters = {"after": after, "since": since, "until": until, "lines_max": lines_max}
     return [WorkItem(company_id) for company_id in tx.execute(text(_NEXT_COMPANIES_QUERY), parameters).scalars()]

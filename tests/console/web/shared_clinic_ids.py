@@ -52,7 +52,10 @@ def fill_ledger(database: Database) -> None:
 
 @contextmanager
 def serve_shared(url: str, redis_url: str, home: Path) -> Iterator[Mapping[str, Browser]]:
-    """Serve the console on an empty database, and yield a logged-in browser of each user, by name."""
+    """Serve the console on two companies that share a clinic id. Yield a logged-in browser of each user, by name.
+
+    `url` is that of an empty database, which this fills.
+    """
     app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.from_urls(url, redis_url))
     with open_as_owner(app) as database:
         fill_ledger(database)

@@ -1,6 +1,8 @@
-"""Record the state of a company's move to another installation, and refuse changes of a company that has left.
+"""Record the state of a company's move to another installation, and refuse changes of a company that is not here.
 
-The triggers run once per statement. They read `companies_moved`, which contains only the companies that are not here.
+A company is not here if it has left or is still arriving. Triggers refuse changes of its rows. They run once per
+statement, and find the company by the partial index `companies_moved`. Another trigger refuses changes of a company
+that has left.
 """
 
 import sqlalchemy as sa
