@@ -93,18 +93,18 @@ def read_installation(request: HealthRequest, read_operations: Callable[[], Oper
 
 def ledger_components(operations: Operations) -> list[ComponentStatus]:
     """Return the components whose state is in the ledger: nightly jobs, postponed work and refused events."""
-    from tasks.component_status import check_status, up_status
+    from tasks.component_status import attention_status, up_status
 
     return [
         _nightly_component(operations),
-        check_status(
+        attention_status(
             "postponed work",
             f"{plural(len(operations.postponed), 'failed item')} to be tried again",
             "See Postponed work for the errors. If they stay, search the log for work_postponed.",
         )
         if operations.postponed
         else up_status("postponed work", "nothing failed"),
-        check_status(
+        attention_status(
             "refused events",
             f"{plural(sum(each.count for each in operations.dead_letters), 'event')} could not be processed",
             "Open the Claims Feed with the status Validation Failed, and requeue what was corrected.",
@@ -117,7 +117,7 @@ def ledger_components(operations: Operations) -> list[ComponentStatus]:
 def _nightly_component(operations: Operations) -> ComponentStatus:
     from payments import operations_wording as words
     from payments.core.nightly_job import NightlyState
-    from tasks.component_status import check_status, down_status, up_status
+    from tasks.component_status import attention_status, down_status, up_status
 
     problems = [row for row in operations.nightly if row.has_problem]
     if not problems:
@@ -131,7 +131,9 @@ def _nightly_component(operations: Operations) -> ComponentStatus:
     next_step = "See Last night's jobs for the errors."
     is_down = any(row.state in {NightlyState.FAILED, NightlyState.OVERDUE} for row in problems)
     return (
-        down_status("nightly jobs", detail, next_step) if is_down else check_status("nightly jobs", detail, next_step)
+        down_status("nightly jobs", detail, next_step)
+        if is_down
+        else attention_status("nightly jobs", detail, next_step)
     )
 
 

@@ -4,7 +4,7 @@ import re
 
 ROW_ID_MAX = 2**62
 _ID_PATTERN = re.compile(r"[1-9][0-9]{0,18}")
-_SHOWN_MAX = 40
+_QUOTED_CHARACTERS_MAX = 40
 
 
 def parse_row_id(text: str) -> int:
@@ -15,7 +15,7 @@ def parse_row_id(text: str) -> int:
     """
     if _ID_PATTERN.fullmatch(text) and int(text) <= ROW_ID_MAX:
         return int(text)
-    raise ValueError(f"{text[:_SHOWN_MAX]!r} is not a number such as 17")
+    raise ValueError(f"{text[:_QUOTED_CHARACTERS_MAX]!r} is not a number such as 17")
 
 
 def parse_count(text: str) -> int:

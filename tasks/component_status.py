@@ -71,7 +71,7 @@ def up_status(name: str, detail: str) -> ComponentStatus:
     return ComponentStatus(name, is_up=True, detail=detail)
 
 
-def check_status(name: str, detail: str, next_step: str = "") -> ComponentStatus:
+def attention_status(name: str, detail: str, next_step: str = "") -> ComponentStatus:
     """Return the status of a component that works, but needs attention."""
     return ComponentStatus(name, True, detail, next_step or NEXT_STEPS[name], needs_attention=True)  # noqa: FBT003
 

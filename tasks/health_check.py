@@ -19,7 +19,7 @@ from payments.store.db.connection import UnsuitableDatabaseError, accepts_no_wri
 from payments.store.db.isolation import check_isolation
 from payments.store.migrations import is_current
 from tasks import failed_tasks, recurring
-from tasks.component_status import ComponentStatus, check_status, down_status, status_of_replicas, up_status
+from tasks.component_status import ComponentStatus, attention_status, down_status, status_of_replicas, up_status
 from tasks.enqueue import WAITING_MESSAGES_MAX
 from tasks.failed_tasks import FailedTask
 from tasks.feed import outage
@@ -205,7 +205,7 @@ def _check_failed_tasks(failed: Sequence[FailedTask]) -> ComponentStatus:
     if not failed:
         return up_status("failed tasks", "none in the last 24 hours")
     named = sorted({each.task for each in failed})
-    return check_status("failed tasks", f"{len(failed):,} in the last 24 hours: {', '.join(named)}")
+    return attention_status("failed tasks", f"{len(failed):,} in the last 24 hours: {', '.join(named)}")
 
 
 def _check_pages(feed: redis.Redis, broker: redis.Redis, stack: StackFile | None) -> list[ComponentStatus]:

@@ -117,7 +117,7 @@ def empty_redis(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def empty_ledger(postgres_url: str) -> Iterator[str]:
+def ledger_template(postgres_url: str) -> Iterator[str]:
     """The name of a migrated template database. No test connects to it; other databases are copies of it."""
     with scratch_database(postgres_url) as url:
         upgrade(url)
@@ -125,9 +125,9 @@ def empty_ledger(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+def database(postgres_url: str, ledger_template: str) -> Iterator[Database]:
     """The connection pool of a migrated database, for the whole session."""
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         engine = connect(url, application_name="tests", pool_size=4)
         event.listen(engine, "connect", keep_prepared_statements)
         yield engine

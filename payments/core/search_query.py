@@ -18,7 +18,7 @@ _PARENTHESES_PATTERN = re.compile(r"\((.+)\)")
 _WORDS_BEFORE_NUMBER_PATTERN = re.compile(
     r"^(?:(?:check|cheque|chk|ck|ref|reference)\b\.?\s*)?(?:(?:number|no)\b\.?)?\s*#?\s*", re.IGNORECASE
 )
-_REFERENCE_FORMS = ("{}", "#{}", "check {}", "Check {}", "check #{}", "Check #{}", "ck {}", "CK {}")
+_CHECK_NUMBER_SPELLINGS = ("{}", "#{}", "check {}", "Check {}", "check #{}", "Check #{}", "ck {}", "CK {}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +109,5 @@ def _reference_spellings(text: str) -> tuple[str, ...]:
     A text without a digit is returned only as it was typed.
     """
     number = _WORDS_BEFORE_NUMBER_PATTERN.sub("", text, count=1)
-    forms = _REFERENCE_FORMS if any(map(str.isdigit, number)) else ()
-    return tuple(dict.fromkeys((text, *(form.format(number) for form in forms))))
+    spellings = _CHECK_NUMBER_SPELLINGS if any(map(str.isdigit, number)) else ()
+    return tuple(dict.fromkeys((text, *(each.format(number) for each in spellings))))

@@ -165,7 +165,7 @@ def list_company_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | No
     return clinics.list_company_ids(tx, scope, limit)
 
 
-def list_clinics(tx: Transaction, scope: Scope = EVERYTHING) -> list[ClinicKey]:
+def list_clinic_keys(tx: Transaction, scope: Scope = EVERYTHING) -> list[ClinicKey]:
     """Return the keys of the clinics in a scope, sorted."""
     return clinics.list_keys(tx, scope)
 

@@ -92,7 +92,7 @@ def overview(tx: Transaction, day: date, scope: Scope, now: datetime) -> Overvie
 
 def last_saved_day(tx: Transaction, scope: Scope, before: date) -> date | None:
     """Return the last day before `before` on which a payment was saved, in the clinic's local time, or None."""
-    return last_days.last_save(tx, scope, before)
+    return last_days.last_save_day(tx, scope, before)
 
 
 def trends(tx: Transaction, feed_filter: FeedFilter, group: TrendGroup) -> list[TrendRow]:

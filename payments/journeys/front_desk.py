@@ -61,12 +61,12 @@ def read_day(tx: Transaction, scope: Scope, day: date) -> DaySheet:
 
 def last_transaction_day(tx: Transaction, scope: Scope, before: date) -> date | None:
     """Return the last transaction date of a payment before `before`, or None."""
-    return last_days.last_transaction(tx, scope, before)
+    return last_days.last_transaction_date(tx, scope, before)
 
 
 def last_deposit_day(tx: Transaction, scope: Scope, before: date) -> date | None:
     """Return the last deposit date of an entry before `before`, or None."""
-    return last_days.last_deposit(tx, scope, before)
+    return last_days.last_deposit_date(tx, scope, before)
 
 
 def owed_charges(tx: Transaction, row: AccountRow, scope: Scope) -> list[OwedCharge]:

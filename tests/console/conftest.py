@@ -56,8 +56,8 @@ class Terminal:
 
 
 @pytest.fixture(scope="package")
-def ledger_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
-    with scratch_database(postgres_url, empty_ledger) as url:
+def ledger_url(postgres_url: str, ledger_template: str) -> Iterator[str]:
+    with scratch_database(postgres_url, ledger_template) as url:
         yield url
 
 
@@ -143,7 +143,7 @@ def commit_before_call(monkeypatch: pytest.MonkeyPatch) -> CommitBeforeCall:
 
 
 @pytest.fixture(scope="session")
-def ledgers(postgres_url: str, empty_ledger: str) -> Iterator[Ledgers]:
+def ledgers(postgres_url: str, ledger_template: str) -> Iterator[Ledgers]:
     """The databases of two companies with identical ids after the fortnight: one for each company, and one for both."""
-    with ledgers_after_the_fortnight(postgres_url, empty_ledger) as found:
+    with ledgers_after_the_fortnight(postgres_url, ledger_template) as found:
         yield found

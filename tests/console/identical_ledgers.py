@@ -41,12 +41,12 @@ class Ledgers(NamedTuple):
 
 
 @contextmanager
-def ledgers_after_the_fortnight(postgres_url: str, empty_ledger: str) -> Iterator[Ledgers]:
+def ledgers_after_the_fortnight(postgres_url: str, ledger_template: str) -> Iterator[Ledgers]:
     """Run the fortnight on three new databases, and yield them."""
     with (
-        scratch_database(postgres_url, empty_ledger) as alpha,
-        scratch_database(postgres_url, empty_ledger) as beta,
-        scratch_database(postgres_url, empty_ledger) as both,
+        scratch_database(postgres_url, ledger_template) as alpha,
+        scratch_database(postgres_url, ledger_template) as beta,
+        scratch_database(postgres_url, ledger_template) as both,
     ):
         alpha_alone, beta_alone, together = (connect(url, application_name="tests") for url in (alpha, beta, both))
         found = Ledgers({ALPHA.id: alpha_alone, BETA.id: beta_alone}, together)

@@ -210,7 +210,7 @@ def test_simulated_clinics_have_own_settings_and_company_time_zone() -> None:
     assert len({clinic.timezone for clinic in clinics}) > 2
 
 
-def test_simulated_events_carry_their_clinics_utc_offset(fortnight: list[SimulatedEvent]) -> None:
+def test_simulated_events_are_saved_in_local_office_hours(fortnight: list[SimulatedEvent]) -> None:
     clinics = {clinic.clinic_id: clinic for clinic in clinics_of(5, 7)}
 
     for arrival in fortnight:

@@ -17,8 +17,8 @@ NOT_PASSED_BY_COMPOSE = {
     "PAYMENTS_TRUSTED_PROXIES": "the gateway is on 127.0.0.1 of this network",
     "CELERY_BROKER_URL": "the broker lies in the same Redis",
 }
-# Names of the properties that are derived from a setting.
-SOURCE_OF_DERIVED_SETTING = {"console_url": "console_address", "flower_url": "flower_address"}
+# The property that is derived from a setting. Services read the property instead.
+DERIVED_PROPERTY_BY_FIELD = {"console_url": "console_address", "flower_url": "flower_address"}
 VARIABLE_BY_FIELD = dict(zip(Settings.model_fields, VARIABLES, strict=True))
 
 
@@ -28,7 +28,7 @@ def settings_read_by(module):
     return {
         VARIABLE_BY_FIELD[field]
         for field in VARIABLE_BY_FIELD
-        if re.search(rf"\bsettings\.{SOURCE_OF_DERIVED_SETTING.get(field, field)}\b", text)
+        if re.search(rf"\bsettings\.{DERIVED_PROPERTY_BY_FIELD.get(field, field)}\b", text)
     }
 
 

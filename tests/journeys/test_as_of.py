@@ -165,10 +165,10 @@ SCENARIO_STEPS: dict[str, Step] = {
 
 @pytest.fixture(scope="module")
 def finished_scenario(
-    postgres_url: str, empty_ledger: str
+    postgres_url: str, ledger_template: str
 ) -> Iterator[tuple[Office, dict[str, tuple[datetime, dict[str, object]]]]]:
     """The office after all steps, and a dict that maps each step's name to (time after the step, all reports then)."""
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         database = connect(url, application_name="tests", pool_size=1)
         with database.connect() as tx:
             office, finished_scenario = Office(tx, TODAY), {}

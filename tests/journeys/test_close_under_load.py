@@ -44,9 +44,9 @@ INSERT_ENTRY = (
 
 
 @pytest.fixture(scope="module")
-def clinic_database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+def clinic_database(postgres_url: str, ledger_template: str) -> Iterator[Database]:
     """A separate database with a clinic and a known patient."""
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         database = connect(url, application_name="tests", pool_size=4)
         with transaction(database) as tx:
             update = SettingsUpdate(CLINIC, COMPANY, integration=True, charge_types=list(ChargeType))

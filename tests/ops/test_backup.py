@@ -97,9 +97,9 @@ def restore(url, dump):
 
 
 @pytest.mark.acceptance
-def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_path, exit_stack):
+def test_restored_backup_balances_and_continues(postgres_url, ledger_template, tmp_path, exit_stack):
     home, fresh, dump = tmp_path / "home", tmp_path / "fresh", tmp_path / "payments.dump"
-    source_url = exit_stack.enter_context(scratch_database(postgres_url, empty_ledger))
+    source_url = exit_stack.enter_context(scratch_database(postgres_url, ledger_template))
     source = connect_stores(source_url, exit_stack.enter_context(embedded_valkey(home)), exit_stack)
     with transaction(source.database) as tx:
         office = Office(tx, TODAY)

@@ -44,13 +44,13 @@ def running_server(command, port, folder, **environ):
 
 
 @pytest.fixture
-def console(postgres_url, redis_url, empty_ledger, tmp_path):
+def console(postgres_url, redis_url, ledger_template, tmp_path):
     """Return a context manager that runs a console on a new database and yields the console's port and database URL."""
     port = free_port()
 
     @contextmanager
     def start(https, **more):
-        with scratch_database(postgres_url, empty_ledger) as url:
+        with scratch_database(postgres_url, ledger_template) as url:
             environ = {
                 "DATABASE_URL": url,
                 "REDIS_URL": redis_url,

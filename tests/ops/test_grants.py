@@ -55,9 +55,9 @@ def application_role_lock(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def application_database(postgres_url, empty_ledger, application_role_lock):
+def application_database(postgres_url, ledger_template, application_role_lock):
     """A connection pool of a migrated database. It uses the role of the services."""
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         grant_rights(url)
         grant_rights(url)  # repeated at every start
         database = connect(url_with_user(url, "payments_app:app-secret"), application_name="rights")

@@ -73,8 +73,8 @@ def namespaces():
 
 
 @pytest.fixture(scope="module")
-def engines(postgres_url, empty_ledger, redis_url):
-    with scratch_database(postgres_url, empty_ledger) as url, opened_socket(url):
+def engines(postgres_url, ledger_template, redis_url):
+    with scratch_database(postgres_url, ledger_template) as url, opened_socket(url):
         yield Engines.from_urls(url, redis_url)
 
 

@@ -47,9 +47,9 @@ def count_read_rows(tx: Transaction, scans: str = "seq_tup_read + idx_tup_fetch"
 
 
 @pytest.fixture(scope="module")
-def filled_database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+def filled_database(postgres_url: str, ledger_template: str) -> Iterator[Database]:
     """A separate database with 20,000 payments, and with four events on two other dates."""
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         database = connect(url, application_name="tests", pool_size=1)
         with transaction(database) as tx:
             for statement in _FILL_STATEMENTS:

@@ -93,8 +93,10 @@ def test_users_of_an_earlier_console_get_the_companies_of_clinics_that_are_uniqu
 
 
 @pytest.mark.slow
-def test_upgrade_is_not_finished_while_a_user_of_clinics_has_no_company(postgres_url: str, empty_ledger: str) -> None:
-    with scratch_database(postgres_url, empty_ledger) as url:
+def test_upgrade_is_not_finished_while_a_user_of_clinics_has_no_company(
+    postgres_url: str, ledger_template: str
+) -> None:
+    with scratch_database(postgres_url, ledger_template) as url:
         database = connect(url, application_name="tests")
         with transaction(database) as tx:
             add_users_of_an_earlier_console(tx)

@@ -25,9 +25,9 @@ CLINIC_BY_COMPANY = {"company": "clinic", "other-company": "other-clinic"}
 
 
 @pytest.fixture(scope="module")
-def filled_database(postgres_url, empty_ledger):
+def filled_database(postgres_url, ledger_template):
     """A current database with a closed month, exceptions, row versions, a conflict and an unreadable event."""
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         engine = connect(url, application_name="tests")
         with transaction(engine) as tx:
             for office in (add_company(tx), add_second_company(tx)):

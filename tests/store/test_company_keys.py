@@ -25,9 +25,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def earlier_database(postgres_url, empty_ledger):
+def earlier_database(postgres_url, ledger_template):
     """A migrated database of the previous release. It has two companies, monthly partitions and a closed month."""
-    with scratch_database(postgres_url, empty_ledger) as current:
+    with scratch_database(postgres_url, ledger_template) as current:
         engine = connect(current, application_name="tests")
         with transaction(engine) as tx:
             add_second_company(tx)

@@ -159,14 +159,14 @@ def test_role_without_copy_imports_by_insert(server: str, superuser: psycopg.Con
     superuser.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO app")
     engine = open_database(url_of(server, "app", "payments"))
 
-    def post() -> None:
+    def import_payments() -> None:
         with transaction(engine) as tx:
             create_clinic(tx)
             import_chunk(tx, *(saved_payment("25.00", payment_id=f"payment-{each}") for each in range(FEW_ROWS + 1)))
 
     with pytest.raises(ConcurrentWriteError, match="row-level security of events refuses COPY"):
-        post()
-    post()  # as the worker repeats it
+        import_payments()
+    import_payments()  # as the worker repeats it
     with transaction(engine) as tx:
         found = ledger_entries(tx, "payment-0")
         assert tx.execute(text("SELECT count(*) FROM history")).scalar_one() > 0
@@ -195,9 +195,9 @@ def test_role_without_copy_is_reported_and_stops_the_upgrade_while_an_earlier_re
 
 
 def test_database_of_the_previous_release_is_protected_while_it_is_upgraded(
-    postgres_url: str, empty_ledger: str
+    postgres_url: str, ledger_template: str
 ) -> None:
-    with scratch_database(postgres_url, empty_ledger) as current:
+    with scratch_database(postgres_url, ledger_template) as current:
         source = open_database(current)
         with transaction(source) as tx:
             add_second_company(tx)

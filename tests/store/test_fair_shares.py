@@ -33,9 +33,9 @@ _REQUEUE_STATEMENT = "UPDATE {table} SET due_at = TIMESTAMPTZ '2020-01-01 00:00+
 
 
 @pytest.fixture(scope="module")
-def busy_database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+def busy_database(postgres_url: str, ledger_template: str) -> Iterator[Database]:
     """A ledger without statistics. One company has requeued many old payments and as many dead letters."""
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         opened = connect(url, application_name="tests")
         bulk.fill_ledger(opened, REQUEUED_COUNT)
         with transaction(opened) as tx:

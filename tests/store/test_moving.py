@@ -20,8 +20,8 @@ NEXT_ID_QUERY = text("SELECT nextval('lines_id_seq')")
 
 
 @pytest.fixture
-def database(postgres_url, empty_ledger):
-    with scratch_database(postgres_url, empty_ledger) as url:
+def database(postgres_url, ledger_template):
+    with scratch_database(postgres_url, ledger_template) as url:
         engine = connect(url, application_name="tests", pool_size=6)
         yield engine
         engine.dispose()

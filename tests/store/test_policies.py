@@ -20,8 +20,8 @@ DIGEST_BY_VERSION = {1: "0075862a44e27f92"}
 
 
 @pytest.fixture
-def url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
-    with scratch_database(postgres_url, empty_ledger) as found:
+def url(postgres_url: str, ledger_template: str) -> Iterator[str]:
+    with scratch_database(postgres_url, ledger_template) as found:
         yield found
 
 
@@ -37,8 +37,8 @@ def intact_policies(tx: Transaction) -> set[tuple[str, str]]:
     return {(table, name) for table, name in tx.execute(text(query))}
 
 
-def restore_policies(tx: Transaction, table: str) -> None:
-    """Create the policies of a table again from PostgreSQL's own text, as a restored dump does. Their comments stay."""
+def rewrite_policies_as_a_dump_does(tx: Transaction, table: str) -> None:
+    """Alter each policy of a table to PostgreSQL's own text of it, as a restored dump has it. The comments stay."""
     query = f"""
     SELECT format('ALTER POLICY %I ON {table} USING (%s) WITH CHECK (%s)', polname, pg_get_expr(polqual, polrelid),
         pg_get_expr(polwithcheck, polrelid)) FROM pg_policy WHERE polrelid = '{table}'::regclass
@@ -98,7 +98,7 @@ def test_only_a_policy_of_an_earlier_version_is_replaced(
 
 @pytest.mark.parametrize("table", SAMPLE_TABLES)
 def test_policy_that_a_dump_restores_is_intact(tx: Transaction, table: str) -> None:
-    restore_policies(tx, table)
+    rewrite_policies_as_a_dump_does(tx, table)
 
     assert {name for of_table, name in intact_policies(tx) if of_table == table} == {"everyone", "companies"}
 

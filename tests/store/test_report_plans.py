@@ -36,8 +36,8 @@ LARGE_TABLE_SCAN_PATTERN = re.compile(rf"(\w+ )*Scan( Backward)?( using \w+)? on
 
 
 @pytest.fixture(scope="module")
-def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    with scratch_database(postgres_url, empty_ledger) as url:
+def database(postgres_url: str, ledger_template: str) -> Iterator[Database]:
+    with scratch_database(postgres_url, ledger_template) as url:
         opened = connect(url, application_name="tests")
         fill_ledger(opened, PAYMENT_COUNT)
         yield opened

@@ -63,8 +63,8 @@ NOW = datetime(2026, 6, 5, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
-    with scratch_database(postgres_url, empty_ledger) as found:
+def url(postgres_url: str, ledger_template: str) -> Iterator[str]:
+    with scratch_database(postgres_url, ledger_template) as found:
         yield found
 
 

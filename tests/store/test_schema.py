@@ -54,9 +54,9 @@ def test_upgrade_makes_the_schema_current_and_can_be_repeated(postgres_url):
             engine.dispose()
 
 
-def test_later_schema_is_current_and_left_unchanged(postgres_url, empty_ledger):
+def test_later_schema_is_current_and_left_unchanged(postgres_url, ledger_template):
     with (
-        scratch_database(postgres_url, empty_ledger) as url,
+        scratch_database(postgres_url, ledger_template) as url,
         psycopg.connect(libpq_url(url), autocommit=True) as connection,
         opened_engine(url) as engine,
     ):

@@ -33,9 +33,9 @@ QUERY_BY_FUNCTION = {
 
 
 @pytest.fixture(scope="module")
-def url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
+def url(postgres_url: str, ledger_template: str) -> Iterator[str]:
     """A database with two companies. Each has a patient of the same name, with a payment of the same amount."""
-    with scratch_database(postgres_url, empty_ledger) as found:
+    with scratch_database(postgres_url, ledger_template) as found:
         database = connect(found, application_name="tests")
         ledger = ClinicLedger(database)
         for company in (OWN, FOREIGN):

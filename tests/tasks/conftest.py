@@ -40,9 +40,9 @@ def log_entries() -> Iterator[list[MutableMapping[str, Any]]]:
 
 
 @pytest.fixture(scope="session")
-def poisoned_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
+def poisoned_url(postgres_url: str, ledger_template: str) -> Iterator[str]:
     """Create a database and yield its URL. Triggers reject lines, entries and dead letters named `poison...`."""
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         engine = create_engine(url)
         with engine.begin() as connection:
             connection.execute(
@@ -154,9 +154,9 @@ def dispatcher(engines: Engines, stream_name: str) -> Iterator[Dispatcher]:
 
 
 @pytest.fixture
-def simulated_ledger_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
+def simulated_ledger_url(postgres_url: str, ledger_template: str) -> Iterator[str]:
     """Create a ledger with the simulated clinics, and yield its URL."""
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         with opened_database(url) as database, transaction(database) as tx:
             configure_clinics(tx)
         yield url

@@ -18,9 +18,9 @@ INSERT_PATIENTS = (
 
 
 @pytest.fixture
-def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+def database(postgres_url: str, ledger_template: str) -> Iterator[Database]:
     """An empty ledger whose table `patients` is excluded from autovacuum."""
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         opened = connect(url, application_name="tests")
         with transaction(opened) as tx:
             tx.execute(text("ALTER TABLE patients SET (autovacuum_enabled = false)"))

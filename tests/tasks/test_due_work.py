@@ -45,7 +45,7 @@ def test_no_task_is_sent_while_nothing_is_due(due_work_sweep, resources):
     assert waiting_messages(resources.broker) == {}
 
 
-def test_due_payment_is_retried(due_work_sweep, resources, clinic_id):
+def test_due_payment_enqueues_a_retry(due_work_sweep, resources, clinic_id):
     CommittedLedger(resources.database).import_events(saved_payment(clinic_id=clinic_id, patient_id="not-yet-known"))
     with transaction(resources.database) as tx:
         tx.execute(

@@ -96,8 +96,8 @@ def test_health_check_reports_a_stream_that_no_dispatcher_reads(resources):
     assert unread in status.detail
 
 
-def test_health_check_reports_a_read_only_database(engines, postgres_url, empty_ledger):
-    with scratch_database(postgres_url, empty_ledger) as url:
+def test_health_check_reports_a_read_only_database(engines, postgres_url, ledger_template):
+    with scratch_database(postgres_url, ledger_template) as url:
         assert health_check._check_postgres(replace(engines, database_url=url)).is_up
         with psycopg.connect(libpq_url(url), autocommit=True) as connection:
             name = connection.info.dbname

@@ -42,9 +42,9 @@ def test_patient_backoff_schedule_adds_up_to_the_longest_wait(resources, wait_ma
 
 
 @pytest.fixture
-def open_resources(postgres_url, empty_ledger, redis_url, unconfigured):
+def open_resources(postgres_url, ledger_template, redis_url, unconfigured):
     """Return a function that opens a worker's resources on a database that was last analyzed while it was empty."""
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         with psycopg.connect(libpq_url(url), autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
 

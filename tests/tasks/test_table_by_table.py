@@ -22,9 +22,9 @@ LATER_DAY = date(2026, 9, 10)
 
 
 @pytest.fixture
-def ledger(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+def ledger(postgres_url: str, ledger_template: str) -> Iterator[Database]:
     """A ledger with a clinic and the partitions of June, in a separate database."""
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         database = connect(url, application_name="tests", pool_size=4)
         with transaction(database) as tx:
             create_clinic(tx)

@@ -87,8 +87,8 @@ def valkey(tmp_path):
 
 
 @pytest.fixture
-def engines(postgres_url, empty_ledger, valkey):
-    with scratch_database(postgres_url, empty_ledger) as url:
+def engines(postgres_url, ledger_template, valkey):
+    with scratch_database(postgres_url, ledger_template) as url:
         yield Engines.from_urls(url, valkey.url)
 
 

@@ -29,8 +29,8 @@ TESTED_TASKS = {each.task for each in RECURRING} - {UNTESTED_TASK}
 
 
 @pytest.fixture(scope="module")
-def engines(postgres_url: str, empty_ledger: str, redis_url: str) -> Iterator[Engines]:
-    with scratch_database(postgres_url, empty_ledger) as url:
+def engines(postgres_url: str, ledger_template: str, redis_url: str) -> Iterator[Engines]:
+    with scratch_database(postgres_url, ledger_template) as url:
         engines = Engines.from_urls(url, redis_url)
         with connect_redis(engines.redis_url) as feed, connect_redis(engines.broker_url) as broker:
             yield engines

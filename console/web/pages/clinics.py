@@ -145,7 +145,7 @@ def _show(
         history = configuring.show_history(tx, row.key)
         feed_filter = FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinic(*row.key))
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
-        names = names_of(configuring.list_clinics(tx, context.user.scope))
+        names = names_of(configuring.list_clinic_keys(tx, context.user.scope))
     not_sent = [_count_not_sent(expected, reason) for reason in (Reason.TYPE_NOT_SELECTED, Reason.INTEGRATION_OFF)]
     return context.page(
         "clinic.html",

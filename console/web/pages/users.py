@@ -143,7 +143,7 @@ def show_user_form(choice: Annotated[_NameForm, Query()], context: Administrator
 def _show_form(context: RequestContext, name: str, refusal: _Refusal | None = None) -> Response:
     with context.transaction() as tx:
         companies = [row.company for row in configuring.list_companies(tx, context.user.scope)]
-        clinics = names_of(configuring.list_clinics(tx, context.user.scope))
+        clinics = names_of(configuring.list_clinic_keys(tx, context.user.scope))
         try:
             row = administration.find_user(tx, context.user, name) if name else None
         except UserError as error:

@@ -41,7 +41,7 @@ class DrawerLine(NamedTuple):
 
 
 # Without drawers, the payments of all earlier years would fall into the first one: its day is the first that counts.
-_PENDING_CTES = f"""
+_TO_TAKE_CTES = f"""
 WITH stated AS (
     SELECT id AS line_ref, method, {LINE_EMR_AMOUNT.format("lines")} AS amount FROM lines
     WHERE company_id = :company_id AND clinic_id = :clinic_id AND method IS NOT NULL AND transaction_date <= :day
@@ -72,7 +72,7 @@ _LINE_COLUMNS = "line_ref, method, amount, patient_id, reference, transaction_da
 def take(tx: Transaction, drawer: StoredDrawer) -> None:
     """Store the payments that an open drawer takes. Call it once, in the transaction that locks the drawer."""
     query = (
-        f"{_PENDING_CTES} INSERT INTO drawer_lines (company_id, drawer_ref, clinic_id, {_LINE_COLUMNS}) "
+        f"{_TO_TAKE_CTES} INSERT INTO drawer_lines (company_id, drawer_ref, clinic_id, {_LINE_COLUMNS}) "
         f"SELECT :company_id, :drawer_ref, :clinic_id, {_LINE_COLUMNS} FROM found"
     )
     tx.execute(text(query), _parameters(drawer))
@@ -116,7 +116,7 @@ def sums_of_locked(tx: Transaction, drawers: Iterable[StoredDrawer]) -> dict[int
 
 
 def _source(drawer: StoredDrawer) -> str:
-    return _PENDING_CTES if drawer.locked_at is None else _TAKEN_CTE
+    return _TO_TAKE_CTES if drawer.locked_at is None else _TAKEN_CTE
 
 
 def _parameters(drawer: StoredDrawer) -> dict[str, Any]:

@@ -33,17 +33,17 @@ _TRANSACTION = _Newest(
 _DEPOSIT = _Newest("entries", "deposit_date", "deposit_date < :before ORDER BY deposit_date DESC LIMIT 1")
 
 
-def last_save(tx: Transaction, scope: Scope, before: date) -> date | None:
+def last_save_day(tx: Transaction, scope: Scope, before: date) -> date | None:
     """Return the last day before `before` on which a payment was saved, in the clinic's local time, or None."""
     return _last_day(tx, _SAVE, scope, before)
 
 
-def last_transaction(tx: Transaction, scope: Scope, before: date) -> date | None:
+def last_transaction_date(tx: Transaction, scope: Scope, before: date) -> date | None:
     """Return the last transaction date before `before` of a payment, or None."""
     return _last_day(tx, _TRANSACTION, scope, before)
 
 
-def last_deposit(tx: Transaction, scope: Scope, before: date) -> date | None:
+def last_deposit_date(tx: Transaction, scope: Scope, before: date) -> date | None:
     """Return the last deposit date before `before` of an entry, or None."""
     return _last_day(tx, _DEPOSIT, scope, before)
 

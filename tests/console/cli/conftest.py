@@ -17,13 +17,13 @@ Answer = Callable[[str], None]
 
 @pytest.fixture
 def installations(
-    postgres_url: str, empty_ledger: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, ledger_template: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Installation, Installation]]:
     """An installation with the companies acme and other, which use the same ids, and an empty installation."""
     with ExitStack() as stack:
         found = []
         for _ in range(2):
-            url = stack.enter_context(scratch_database(postgres_url, empty_ledger))
+            url = stack.enter_context(scratch_database(postgres_url, ledger_template))
             found.append(Installation(url, terminal, monkeypatch))
             stack.callback(found[-1].database.dispose)
         old, new = found

@@ -219,7 +219,7 @@ def test_csv_has_a_header_and_one_line_per_row(terminal: Terminal) -> None:
 
 @pytest.mark.acceptance
 @pytest.mark.usefixtures("terminal", "clinic_id")
-def test_closed_pipe_is_not_an_error() -> None:
+def test_closed_pipe_prints_no_error() -> None:
     program = "import sys; from console.cli.main import main; main()"
     line = [sys.executable, "-c", program, "report", "claims-feed", "--format", "csv"]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:

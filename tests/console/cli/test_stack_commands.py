@@ -21,10 +21,10 @@ from tests.tasks.dispatching import arguments_of
 
 @pytest.fixture
 def idle_terminal(
-    terminal: Terminal, postgres_url: str, empty_ledger: str, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, postgres_url: str, ledger_template: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Terminal]:
     """A terminal on an empty ledger."""
-    with scratch_database(postgres_url, empty_ledger) as empty:
+    with scratch_database(postgres_url, ledger_template) as empty:
         monkeypatch.setenv("DATABASE_URL", empty)
         yield terminal
 

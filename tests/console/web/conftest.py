@@ -60,8 +60,8 @@ class Browser:
 
 
 @pytest.fixture(scope="package")
-def engines(postgres_url: str, empty_ledger: str, redis_url: str) -> Iterator[Engines]:
-    with scratch_database(postgres_url, empty_ledger) as url:
+def engines(postgres_url: str, ledger_template: str, redis_url: str) -> Iterator[Engines]:
+    with scratch_database(postgres_url, ledger_template) as url:
         yield Engines.from_urls(url, redis_url)
 
 

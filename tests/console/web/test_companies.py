@@ -46,12 +46,12 @@ from tests.engines import scratch_database
 
 @pytest.fixture(scope="module")
 def companies_site(
-    postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_url: str, ledger_template: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FastAPI]:
     """A console with the data of two companies. One of them has a user of each role."""
     home = tmp_path_factory.mktemp("companies")
     with (
-        scratch_database(postgres_url, empty_ledger) as url,
+        scratch_database(postgres_url, ledger_template) as url,
         two_companies_console(Engines.from_urls(url, redis_url), home) as app,
     ):
         yield app
@@ -194,13 +194,13 @@ def test_administrator_of_a_company_sees_audit_entries_of_its_users_only(
 def test_dead_letter_with_another_companys_clinic_is_shown_to_its_own_company_only(
     browsers: Mapping[str, Browser],
 ) -> None:
-    def refused(name: str) -> list[str | None]:
-        rows = browsers[name].get("/api/claims-feed", status="Validation Failed").json()["rows"]
+    def refused_payments(user_name: str) -> list[str | None]:
+        rows = browsers[user_name].get("/api/claims-feed", status="Validation Failed").json()["rows"]
         return sorted(str(row["payment"]) for row in rows)
 
-    assert refused(FOREIGN_USER) == [f"{FOREIGN_CLINIC}/beta-refused/1", f"{OWN_CLINIC}/beta-a/1"]
-    assert len(refused(ADMIN_OF_ALL)) == 4
-    assert refused("billing-of-alpha") == []
+    assert refused_payments(FOREIGN_USER) == [f"{FOREIGN_CLINIC}/beta-refused/1", f"{OWN_CLINIC}/beta-a/1"]
+    assert len(refused_payments(ADMIN_OF_ALL)) == 4
+    assert refused_payments("billing-of-alpha") == []
 
 
 @pytest.mark.slow

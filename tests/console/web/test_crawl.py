@@ -129,12 +129,12 @@ def add_users(database: Database) -> None:
 
 @pytest.fixture
 def site(
-    postgres_url: str, empty_ledger: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, ledger_template: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FastAPI]:
     """A separate console with data on every page. The crawl may change and delete its data."""
     for page in (claims_feed, exceptions, payment_log, audit):
         monkeypatch.setattr(page, "PAGE_ROWS", PAGE_ROWS)
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         app = create_app(read_settings({"PAYMENTS_HOME": str(tmp_path)}), Engines.from_urls(url, redis_url))
         with open_as_owner(app) as database:
             fill_ledger(database)

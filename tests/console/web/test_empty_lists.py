@@ -26,11 +26,11 @@ OTHER_FILTER_BY_LIST = {"claims-feed": "amount=25.00", "payment-log": "method=Ca
 
 @pytest.fixture(scope="module")
 def empty_console(
-    postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_url: str, ledger_template: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Browser]:
     """An administrator's browser on a console without payments."""
     home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("empty"))})
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         app = create_app(home, Engines.from_urls(url, redis_url))
         with open_as_owner(app) as database, transaction(database) as tx:
             authentication.add_user(tx, User("ann", Role.ADMIN), NewPassword(PASSWORD, CHEAP), NOW, "tests")

@@ -49,11 +49,11 @@ USER_NAME = "admin-of-alpha"  # with every right, so that no right hides a page
 
 @pytest.fixture(scope="module")
 def site(
-    postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_url: str, ledger_template: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FastAPI]:
     home = tmp_path_factory.mktemp("isolation")
     with (
-        scratch_database(postgres_url, empty_ledger) as url,
+        scratch_database(postgres_url, ledger_template) as url,
         two_companies_console(Engines.from_urls(url, redis_url), home) as app,
     ):
         yield app

@@ -138,7 +138,7 @@ def test_unknown_time_zone_is_refused_at_its_field(logged_in: LoggedIn, ledger: 
     assert fields_of(refused.text, "/company", "company")["hold_days"] == ["7"]
 
 
-def test_old_page_is_saved_if_its_settings_have_not_changed(
+def test_old_page_is_saved_if_its_settings_were_changed_back(
     logged_in: LoggedIn, ledger: ClinicLedger, clinic: str
 ) -> None:
     support = logged_in("support")

@@ -139,11 +139,11 @@ def fill_ledger(database: Database) -> None:
 
 @pytest.fixture(scope="module")
 def site(
-    postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_url: str, ledger_template: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The URL of a separate console with a few payments, which the requests may change."""
     home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("any"))})
-    with scratch_database(postgres_url, empty_ledger) as url:
+    with scratch_database(postgres_url, ledger_template) as url:
         app = create_app(home, Engines.from_urls(url, redis_url))
         with open_as_owner(app) as database:
             fill_ledger(database)

@@ -17,9 +17,9 @@ from workers.runtime.ports import free_port
 
 
 @pytest.mark.acceptance
-def test_console_listens_on_the_bind_address_only(postgres_url, empty_ledger, redis_url, tmp_path):
+def test_console_listens_on_the_bind_address_only(postgres_url, ledger_template, redis_url, tmp_path):
     port = free_port()
-    with scratch_database(postgres_url, empty_ledger) as url, (tmp_path / "log").open("wb") as log:
+    with scratch_database(postgres_url, ledger_template) as url, (tmp_path / "log").open("wb") as log:
         environment = clean_environment() | {
             **Engines.from_urls(url, redis_url).environment(),
             "PAYMENTS_HOME": str(tmp_path),

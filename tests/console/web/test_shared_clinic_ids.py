@@ -16,11 +16,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def browsers(
-    postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_url: str, ledger_template: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, Browser]]:
     """A logged-in browser of each user, by name."""
     with (
-        scratch_database(postgres_url, empty_ledger) as url,
+        scratch_database(postgres_url, ledger_template) as url,
         serve_shared(url, redis_url, tmp_path_factory.mktemp("shared")) as found,
     ):
         yield found
