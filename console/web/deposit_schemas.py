@@ -11,9 +11,9 @@ from payments.core.deposit import (
     BANK_ACCOUNT_CHARACTERS_MAX,
     ENTRIES_MAX,
     REASON_CHARACTERS_MAX,
-    REQUEST_KEY_CHARACTERS_MAX,
     DepositDraft,
 )
+from payments.core.request_key import REQUEST_KEY_CHARACTERS_MAX
 
 GivenReason = Annotated[str, Field(min_length=1, max_length=REASON_CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable]
 BankAccount = Annotated[

@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 from console.web.filters import STORABLE_PATTERN, Amount, Day, RowId, Storable, Text
 from console.web.schemas import Body
 from payments.contract.event import ChargeType, Method
-from payments.core.manual_entry import REASON_CHARACTERS_MAX, REFERENCE_CHARACTERS_MAX, REQUEST_KEY_CHARACTERS_MAX
+from payments.core.manual_entry import REASON_CHARACTERS_MAX, REFERENCE_CHARACTERS_MAX
+from payments.core.request_key import REQUEST_KEY_CHARACTERS_MAX
 from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget
 
 ReasonText = Annotated[str, Field(max_length=REASON_CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable]

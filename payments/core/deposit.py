@@ -1,6 +1,5 @@
 """Rules of deposits at the bank: which entries a slip may take, and when (rule D11)."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
@@ -9,12 +8,12 @@ from typing import NamedTuple
 from payments.contract.days import YEAR_FIRST
 from payments.contract.event import Method
 from payments.contract.money import ZERO, Money
+from payments.core.request_key import hash_request, request_key_problem
 
 ENTRIES_MAX = 5_000
 """The largest number of entries of a deposit: more than a clinic takes in a month."""
 BANK_ACCOUNT_CHARACTERS_MAX = 64
 REASON_CHARACTERS_MAX = 500
-REQUEST_KEY_CHARACTERS_MAX = 200
 
 
 class DepositError(ValueError):
@@ -38,13 +37,13 @@ class DepositDraft(NamedTuple):
 
     def request_hash(self) -> bytes:
         """Return a hash of the whole request."""
-        return hashlib.blake2b(repr([str(each) for each in self]).encode(), digest_size=16).digest()
+        return hash_request(*self)
 
 
 def check_draft(draft: DepositDraft) -> None:
     """Raise DepositError if a request breaks a rule that does not depend on the ledger."""
-    if not 0 < len(draft.key.strip()) <= REQUEST_KEY_CHARACTERS_MAX:
-        raise DepositError(f"a request key has 1 to {REQUEST_KEY_CHARACTERS_MAX} characters")
+    if problem := request_key_problem(draft.key):
+        raise DepositError(problem)
     if not 0 < len(draft.bank_account.strip()) <= BANK_ACCOUNT_CHARACTERS_MAX:
         raise DepositError(f"a bank account has 1 to {BANK_ACCOUNT_CHARACTERS_MAX} characters")
     if not draft.entries:

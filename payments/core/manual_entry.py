@@ -1,6 +1,5 @@
 """Rules of manual entries: check an entry, and compute the outcome of a line with linked entries (rule D4)."""
 
-import hashlib
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -11,12 +10,11 @@ from payments.contract.money import AMOUNT_MAX, ZERO, Money
 from payments.core.finding import FindingReason, proposed_adjustments
 from payments.core.line import Line, effective_postings, nonmonetary_hash
 from payments.core.outcome import ClosedMonth, Outcome, Posted, Removed
+from payments.core.request_key import hash_request, request_key_problem
 from payments.core.undoing import outcome_to_decide
 
 REASON_CHARACTERS_MAX = 500
 REFERENCE_CHARACTERS_MAX = 64
-REQUEST_KEY_CHARACTERS_MAX = 200
-_DERIVED_KEY_PREFIX = "Billing: "
 
 
 class EntryError(ValueError):
@@ -87,24 +85,13 @@ class EntryDraft(NamedTuple):
 
     def request_hash(self, *more: object) -> bytes:
         """Return a hash of the whole request: of this draft, and of the other parts of the request in `more`."""
-        text = repr([None if value is None else str(value) for value in (*self, *more)])
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+        return hash_request(*self, *more)
 
 
 def check_request_key(key: str) -> None:
-    """Raise EntryError unless a user may name a request so. Keys that `derived_request_key` returns are refused."""
-    if not 0 < len(key.strip()) <= REQUEST_KEY_CHARACTERS_MAX:
-        raise EntryError(f"a request key has 1 to {REQUEST_KEY_CHARACTERS_MAX} characters")
-    if key.startswith(_DERIVED_KEY_PREFIX):
-        raise EntryError(f"a request key must not begin with {_DERIVED_KEY_PREFIX!r}; choose another key")
-
-
-def derived_request_key(name: str) -> str:
-    """Return the request key of an entry that Billing posts for another row, for example for `reversal of 17`.
-
-    No key of a user equals it.
-    """
-    return f"{_DERIVED_KEY_PREFIX}{name}"
+    """Raise EntryError unless a user may name a request so."""
+    if problem := request_key_problem(key):
+        raise EntryError(problem)
 
 
 def check_entry(entry: ManualEntry, today: date) -> None:

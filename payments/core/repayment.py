@@ -1,6 +1,5 @@
 """Money that leaves an account: refunds that the office pays, and payments that the bank takes back (rule D8)."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,6 +13,7 @@ from payments.core.credit import Credit, EntrySource, SourceId
 from payments.core.distribution import set_off
 from payments.core.manual_entry import REASON_CHARACTERS_MAX, REFERENCE_CHARACTERS_MAX, EntryPurpose
 from payments.core.person import may_be_same_person
+from payments.core.request_key import hash_request
 
 SAME_REFUND_DAYS_MAX = 31
 """The largest number of days between a refund of the EMR and one of Billing that may be the same."""
@@ -67,8 +67,7 @@ class RepaymentDraft(NamedTuple):
 
     def request_hash(self, *more: object) -> bytes:
         """Return a hash of the whole request: of this draft, and of the other parts of the request in `more`."""
-        text = repr([None if value is None else str(value) for value in (*self, *more)])
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+        return hash_request(*self, *more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """Transfers: the money of an account or of a payment is moved to the account of another patient (rule D8)."""
 
-import hashlib
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
 from payments.contract.money import AMOUNT_MAX, ZERO, Money
 from payments.core.manual_entry import REASON_CHARACTERS_MAX
+from payments.core.request_key import hash_request
 
 
 class TransferError(ValueError):
@@ -33,8 +33,7 @@ class TransferDraft(NamedTuple):
 
     def request_hash(self, *more: object) -> bytes:
         """Return a hash of the whole request: of this draft, and of the other parts of the request in `more`."""
-        text = repr([None if value is None else str(value) for value in (*self, *more)])
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+        return hash_request(*self, *more)
 
 
 def check_draft(draft: TransferDraft, from_patient_id: str) -> None:

@@ -18,6 +18,7 @@ from payments.core.deposit import (
     check_draft,
     check_entries,
 )
+from payments.core.request_key import derived_request_key
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics, company_moves, deposit_entries, deposits
@@ -100,8 +101,9 @@ def reverse(
     if day < deposit.day:
         raise DepositError(f"the day {day} is before the deposit of {deposit.day}")
     entries = [each.id for each in deposit_entries.of_deposit(tx, deposit)]
+    key = derived_request_key(f"reversal of {deposit.id}")
     new = NewDeposit(
-        *(deposit.clinic, deposit.method, deposit.bank_account, day, f"reversal of {deposit.id}", b"", now, who),
+        *(deposit.clinic, deposit.method, deposit.bank_account, day, key, b"", now, who),
         reverses=deposit.id,
         reason=reason,
     )

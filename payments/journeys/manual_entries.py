@@ -16,8 +16,8 @@ from payments.core.manual_entry import (
     check_day,
     check_entry,
     check_request_key,
-    derived_request_key,
 )
+from payments.core.request_key import derived_request_key
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
 from payments.store.feed import link_targets

@@ -149,3 +149,15 @@ def test_money_on_no_deposit_is_a_warning_if_the_clinic_deposits_its_method(offi
     assert warned() == [("clinic Check", "2 entries", "23.00")]
     make(office, entries[1:], key="two")
     assert warned() == []
+
+
+def test_request_key_of_a_user_never_blocks_a_reversal(office: Office) -> None:
+    first, *others = (each.id for each in undeposited(office))
+    slip = make(office, [first])
+    make(office, others, key=f"reversal of {slip.deposit.id}")
+
+    reversal = deposits.reverse(office.tx, DepositReversal(slip.deposit.id, "wrong bag"), office.now, BILLER)
+
+    assert reversal.deposit.reverses == slip.deposit.id
+    with pytest.raises(DepositError, match="must not begin with 'Billing: '"):
+        make(office, [first], key="Billing: reversal of 1")

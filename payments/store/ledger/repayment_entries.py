@@ -3,7 +3,8 @@
 from datetime import date, datetime
 from typing import NamedTuple
 
-from payments.core.manual_entry import ManualEntry, check_day, derived_request_key
+from payments.core.manual_entry import ManualEntry, check_day
+from payments.core.request_key import derived_request_key
 from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics, distribution_queue, entry_days, manual_entries, repayments
 from payments.store.ledger.manual_entries import PostingStamp, RequestIdentity

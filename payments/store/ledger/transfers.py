@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from payments.contract.event import Method
 from payments.contract.money import Money
-from payments.core.manual_entry import EntryPurpose, ManualEntry, check_day, derived_request_key
+from payments.core.manual_entry import EntryPurpose, ManualEntry, check_day
+from payments.core.request_key import derived_request_key
 from payments.core.transfer import TransferDraft
 from payments.store.db.advisory_locks import AdvisoryLock, acquire_for
 from payments.store.db.connection import Transaction
