@@ -10,11 +10,12 @@ from uuid import uuid4
 
 import typer
 
-from console.cli.arguments import RawOption, parse_choice, parse_date, parse_id
-from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
+from console.cli.arguments import FormatOption, RawOption, parse_choice, parse_date, parse_id
+from console.cli.confirmation import DryRunOption, YesOption
+from console.cli.confirmed_change import ConfirmedChange
 from console.cli.parameters import chosen_filter, report_command
 from console.cli.printing import Output, print_pieces, show
-from console.cli.session import current_user, open_database, open_report, open_transaction
+from console.cli.session import current_user, open_report, open_transaction
 from console.cli.terminal import print_line
 from console.deposit_wording import made_message, reversed_message
 from console.reports.deposits import (
@@ -88,23 +89,17 @@ def reverse(
     On a terminal the command asks for confirmation.
     """
     from payments.journeys import deposits
-    from payments.store.db.connection import transaction
 
     now, who = datetime.now(UTC), current_user()
     reversal = deposits.DepositReversal(deposit_id, reason, day)
-    with open_database() as opened:
-        if dry_run or must_ask(yes=yes):
-            with transaction(opened) as tx:
-                expected = reversed_message(deposits.reverse(tx, reversal, now, who))
-                tx.rollback()
-            if dry_run:
-                print_line(f"Would be: {expected} Nothing was changed.")
-                return
-            confirm(f"{expected} Reverse it?")
-        with transaction(opened) as tx:
-            slip = deposits.reverse(tx, reversal, now, who)
-            _audit(tx, "reversed deposit", slip, f"{reversed_message(slip)} Reason: {reason.strip()}")
-            print_line(reversed_message(slip))
+
+    def apply(tx: Transaction) -> DepositSlip:
+        return deposits.reverse(tx, reversal, now, who)
+
+    def record(tx: Transaction, slip: DepositSlip) -> None:
+        _audit(tx, "reversed deposit", slip, f"{reversed_message(slip)} Reason: {reason.strip()}")
+
+    ConfirmedChange(apply, reversed_message, record, "Reverse it?").run(yes=yes, dry_run=dry_run)
 
 
 @report_command(DepositsParameters)
@@ -137,7 +132,7 @@ app.command("undeposited", epilog="Example: payments deposits undeposited --clin
 def show_deposit(
     deposit_id: DepositArgument,
     *,
-    output_format: Annotated[OutputFormat, typer.Option("--format", help="The output format.")] = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """Show a deposit with its entries. CSV has the entries only."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import RawOption, parse_date, parse_dollars, parse_id
+from console.cli.arguments import FormatOption, RawOption, parse_date, parse_dollars, parse_id
 from console.cli.parameters import chosen_filter, report_command
 from console.cli.printing import Output, print_pieces, show
 from console.cli.session import current_user, open_report, open_transaction
@@ -129,7 +129,7 @@ app.command("list", epilog="Example: payments drawers list --clinic north --from
 def show_drawer(
     drawer_id: DrawerArgument,
     *,
-    output_format: Annotated[OutputFormat, typer.Option("--format", help="The output format.")] = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """Show the day sheet of a drawer: its balance by method, and its payments. CSV has the payments only."""

@@ -12,10 +12,11 @@ from uuid import uuid4
 import typer
 
 from console.cli.arguments import parse_choice, parse_date, parse_dollars, parse_id
-from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
+from console.cli.confirmation import DryRunOption, YesOption
+from console.cli.confirmed_change import ConfirmedChange
 from console.cli.parameters import report_command
 from console.cli.printing import Output, show
-from console.cli.session import current_user, open_database, open_report, open_transaction
+from console.cli.session import current_user, open_report, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.manual_entry_wording import linked_message, posted_message, reversed_message, unlinked_message
@@ -24,7 +25,7 @@ from payments.core.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from payments.journeys.linking import LinkTarget
-    from payments.journeys.manual_entries import EntryDraft, StoredEntry
+    from payments.journeys.manual_entries import EntryDraft, ReversalResult, StoredEntry
     from payments.store.db.connection import Transaction
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
@@ -122,23 +123,17 @@ def reverse(
     A second call changes nothing. On a terminal the command asks for confirmation.
     """
     from payments.journeys import manual_entries
-    from payments.store.db.connection import transaction
 
     now, who = datetime.now(UTC), current_user()
     request = manual_entries.ReversalRequest(entry_id, reason, deposit_date)
-    with open_database() as opened:
-        if dry_run or must_ask(yes=yes):
-            with transaction(opened) as tx:
-                expected = reversed_message(manual_entries.reverse(tx, request, now, who))
-                tx.rollback()
-            if dry_run:
-                print_line(f"Would be: {expected} Nothing was changed.")
-                return
-            confirm(f"{expected} Reverse it?")
-        with transaction(opened) as tx:
-            done = manual_entries.reverse(tx, request, now, who)
-            _audit(tx, "reversed manual entry", done.entry)
-            print_line(reversed_message(done))
+
+    def apply(tx: Transaction) -> ReversalResult:
+        return manual_entries.reverse(tx, request, now, who)
+
+    def record(tx: Transaction, done: ReversalResult) -> None:
+        _audit(tx, "reversed manual entry", done.entry)
+
+    ConfirmedChange(apply, reversed_message, record, "Reverse it?").run(yes=yes, dry_run=dry_run)
 
 
 @app.command(epilog="Example: payments entries link 412 --exception 17")

@@ -12,10 +12,11 @@ from uuid import uuid4
 import typer
 
 from console.cli.arguments import parse_choice, parse_date, parse_dollars, parse_id
-from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
+from console.cli.confirmation import DryRunOption, YesOption
+from console.cli.confirmed_change import ConfirmedChange
 from console.cli.parameters import chosen_filter, report_command
 from console.cli.printing import Output, show
-from console.cli.session import current_user, open_database, open_report, open_transaction
+from console.cli.session import current_user, open_report, open_transaction
 from console.cli.terminal import print_line
 from console.repayment_wording import approved_message, issued_message, requested_message, voided_message
 from console.reports.repayments import REPAYMENTS, RepaymentParameters, repayment_records
@@ -142,24 +143,18 @@ def void(
     A second call changes nothing. On a terminal the command asks for confirmation.
     """
     from payments.journeys import repaying
-    from payments.store.db.connection import transaction
 
     now, who = datetime.now(UTC), current_user()
     asked = repaying.Void(refund_id, reason)
-    with open_database() as opened:
-        if dry_run or must_ask(yes=yes):
-            with transaction(opened) as tx:
-                expected = voided_message(repaying.void(tx, asked, now, who))
-                tx.rollback()
-            if dry_run:
-                print_line(f"Would be: {expected} Nothing was changed.")
-                return
-            confirm(f"{expected} Void it?")
-        with transaction(opened) as tx:
-            done = repaying.void(tx, asked, now, who)
-            if not done.was_done_before:
-                _audit(tx, "voided refund", done, f"{voided_message(done)} Reason: {reason.strip()}")
-            print_line(voided_message(done))
+
+    def apply(tx: Transaction) -> Repayment:
+        return repaying.void(tx, asked, now, who)
+
+    def record(tx: Transaction, done: Repayment) -> None:
+        if not done.was_done_before:
+            _audit(tx, "voided refund", done, f"{voided_message(done)} Reason: {reason.strip()}")
+
+    ConfirmedChange(apply, voided_message, record, "Void it?").run(yes=yes, dry_run=dry_run)
 
 
 @report_command(RepaymentParameters)

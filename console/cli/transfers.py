@@ -12,10 +12,11 @@ from uuid import uuid4
 import typer
 
 from console.cli.arguments import parse_date, parse_dollars, parse_id
-from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
+from console.cli.confirmation import DryRunOption, YesOption
+from console.cli.confirmed_change import ConfirmedChange
 from console.cli.parameters import chosen_filter, report_command
 from console.cli.printing import Output, show
-from console.cli.session import current_user, open_database, open_report, open_transaction
+from console.cli.session import current_user, open_report, open_transaction
 from console.cli.terminal import print_line
 from console.reports.transfers import TRANSFERS, TransferParameters, transfer_records
 from console.transfer_wording import made_message, undone_message
@@ -100,24 +101,18 @@ def undo(
     A second call changes nothing. On a terminal the command asks for confirmation.
     """
     from payments.journeys import transferring
-    from payments.store.db.connection import transaction
 
     now, who = datetime.now(UTC), current_user()
     asked = transferring.Undo(transfer_id, reason)
-    with open_database() as opened:
-        if dry_run or must_ask(yes=yes):
-            with transaction(opened) as tx:
-                expected = undone_message(transferring.undo(tx, asked, now, who))
-                tx.rollback()
-            if dry_run:
-                print_line(f"Would be: {expected} Nothing was changed.")
-                return
-            confirm(f"{expected} Undo it?")
-        with transaction(opened) as tx:
-            done = transferring.undo(tx, asked, now, who)
-            if not done.was_done_before:
-                _audit(tx, "undid transfer", done, f"{undone_message(done)} Reason: {reason.strip()}")
-            print_line(undone_message(done))
+
+    def apply(tx: Transaction) -> Transfer:
+        return transferring.undo(tx, asked, now, who)
+
+    def record(tx: Transaction, done: Transfer) -> None:
+        if not done.was_done_before:
+            _audit(tx, "undid transfer", done, f"{undone_message(done)} Reason: {reason.strip()}")
+
+    ConfirmedChange(apply, undone_message, record, "Undo it?").run(yes=yes, dry_run=dry_run)
 
 
 @report_command(TransferParameters)
