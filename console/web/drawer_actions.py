@@ -22,7 +22,7 @@ def open_drawer(context: RequestContext, fields: OpeningFields) -> OpeningResult
 def count(context: RequestContext, drawer_id: int, counted: DrawerCount) -> DrawerSummary:
     """Count a drawer. Raises DrawerError if refused, PageError (404) if the user cannot see the drawer."""
     with context.transaction() as tx:
-        visible_sheet(tx, context, drawer_id)
+        check_visible(tx, context, drawer_id)
         found = drawers.count(tx, drawer_id, counted, _stamp(context), context.user.scope)
         reason = f" Reason: {counted.reason.strip()}" if counted.reason.strip() else ""
         message = f"{counted_message(found)}{reason}"
@@ -33,7 +33,7 @@ def count(context: RequestContext, drawer_id: int, counted: DrawerCount) -> Draw
 def close(context: RequestContext, drawer_id: int) -> DrawerSummary:
     """Close a drawer. Raises DrawerError if refused, PageError (404) if the user cannot see the drawer."""
     with context.transaction() as tx:
-        visible_sheet(tx, context, drawer_id)
+        check_visible(tx, context, drawer_id)
         found = drawers.close(tx, drawer_id, _stamp(context), context.user.scope)
         _audit(tx, context, "closed drawer", found.drawer, closed_message(found))
     return found
@@ -41,8 +41,14 @@ def close(context: RequestContext, drawer_id: int) -> DrawerSummary:
 
 def visible_sheet(tx: Transaction, context: RequestContext, drawer_id: int) -> DrawerSheet:
     """Return the day sheet of a drawer. Raises PageError (404) if the user cannot see it."""
+    check_visible(tx, context, drawer_id)
+    return drawers.show(tx, drawer_id, context.user.scope)
+
+
+def check_visible(tx: Transaction, context: RequestContext, drawer_id: int) -> None:
+    """Raise PageError (404) if the user cannot see a drawer."""
     try:
-        return drawers.show(tx, drawer_id, context.user.scope)
+        drawers.find(tx, drawer_id, context.user.scope)
     except DrawerError as error:
         raise PageError(404, f"There is no drawer {drawer_id}.", "Choose one from the list of drawers.") from error
 

@@ -168,8 +168,15 @@ def close(tx: Transaction, drawer_id: int, stamp: Stamp, scope: Scope = EVERYTHI
 
 def show(tx: Transaction, drawer_id: int, scope: Scope = EVERYTHING) -> DrawerSheet:
     """Return the day sheet of a drawer. Raises DrawerError if the scope has no drawer with this id."""
-    drawer = drawers.find(tx, drawer_id, scope)
-    return DrawerSheet(_summary(tx, drawer), drawer_lines.read(tx, drawer, scope))
+    drawer = find(tx, drawer_id, scope)
+    lines, counts = drawer_lines.read(tx, drawer, scope), drawers.counts(tx, [drawer])
+    payments = {method: total(line.amount for line in lines if line.method is method) for method in Method}
+    return DrawerSheet(_summarize(drawer, payments, counts.get(drawer.id, [])), lines)
+
+
+def find(tx: Transaction, drawer_id: int, scope: Scope = EVERYTHING) -> StoredDrawer:
+    """Return a drawer without its payments. Raises DrawerError if the scope has no drawer with this id."""
+    return drawers.find(tx, drawer_id, scope)
 
 
 def list_drawers(tx: Transaction, chosen: DrawerFilter) -> list[DrawerSummary]:
