@@ -95,14 +95,15 @@ def _warning_record(warning: CloseWarning) -> Record:
 
     what = f"Exception: {wording.finding_reason(warning.what)}" if warning.is_exception else warning.what
     if warning.refund is not None:
-        return asdict(warning) | {"what": f"Refund {what}"}
+        return asdict(warning) | {"what": f"Refund {what}", "payment": f"refund {warning.refund}"}
     if warning.transfer is not None:
-        return asdict(warning) | {"what": "Transfer of a payment that the EMR has changed"}
-    if warning.drawer is not None:
-        return asdict(warning) | {"what": f"Drawer {what}, not closed"}
+        what = "Transfer of a payment that the EMR has changed"
+        return asdict(warning) | {"what": what, "payment": f"transfer {warning.transfer}"}
+    if (drawer := warning.drawer) is not None:
+        shift = f"{drawer.clinic} {drawer.day} shift {drawer.shift}"
+        return asdict(warning) | {"what": f"Drawer {what}, not closed", "payment": shift}
     if (money := warning.undeposited) is not None:
-        return asdict(warning) | {
-            "what": "Money on no deposit",
-            "detail": plural(money.entry_count, "entry", "entries"),
-        }
+        entries = plural(money.entry_count, "entry", "entries")
+        taken = f"{money.clinic} {money.method}"
+        return asdict(warning) | {"what": "Money on no deposit", "detail": entries, "payment": taken}
     return asdict(warning) | {"what": what, "detail": wording.detail(warning.detail)}

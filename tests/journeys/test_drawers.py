@@ -191,7 +191,7 @@ def test_locked_drawer_is_not_changed(office: Office, change: str) -> None:
 def test_drawer_that_is_not_closed_is_a_warning_before_its_month_closes(office: Office) -> None:
     def warned(month: int) -> list[tuple[object, object]]:
         found = warning_records(closing.close_warnings(office.tx, "company", Month(2020, month)))
-        return [(each["what"], each["drawer"]) for each in found if each["drawer"]]
+        return [(each["what"], each["drawer"].id) for each in found if each["drawer"]]
 
     drawer = open_drawer(office)
     assert (warned(5), warned(6)) == ([], [("Drawer open, not closed", drawer)])

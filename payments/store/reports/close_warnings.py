@@ -42,7 +42,7 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
 
 def _unresolved_payments(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     found = [*_unresolved_lines(tx, company_id, month), *_rejected_events(tx, company_id, month)]
-    return sorted(found, key=lambda warning: (not warning.is_exception, warning.what, warning.payment))
+    return sorted(found, key=lambda warning: (not warning.is_exception, warning.what, warning.payment or ""))
 
 
 def _unresolved_lines(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
@@ -98,7 +98,7 @@ def _waiting_refunds(tx: Transaction, company_id: str, month: Month) -> list[Clo
     found = tx.execute(
         text(
             "SELECT CASE WHEN approved_at IS NULL THEN 'requested' ELSE 'approved' END AS what, "
-            "'refund ' || repayments.id AS payment, repayments.reason AS detail, amount, company_id AS company, "
+            "NULL AS payment, repayments.reason AS detail, amount, company_id AS company, "
             "repayments.id AS refund FROM repayments JOIN companies USING (company_id) "
             "WHERE company_id = :company_id AND issued_at IS NULL AND voided_at IS NULL "
             f"AND {IN_MONTH.format(requested_on)} ORDER BY repayments.id"
@@ -111,7 +111,7 @@ def _waiting_refunds(tx: Transaction, company_id: str, month: Month) -> list[Clo
 def _contradicted_transfers(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     found = tx.execute(
         text(
-            "SELECT 'changed' AS what, 'transfer ' || transfers.id AS payment, given.reason AS detail, "
+            "SELECT 'changed' AS what, NULL AS payment, given.reason AS detail, "
             "given.amount, transfers.company_id AS company, transfers.id AS transfer "
             f"{TRANSFERS_WITH_ENTRIES} WHERE transfers.company_id = :company_id AND {IS_CONTRADICTED} "
             f"AND {IN_MONTH.format('given.deposit_date')} ORDER BY transfers.id"

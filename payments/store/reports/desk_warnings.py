@@ -5,19 +5,25 @@ from payments.store.db.conditions import IN_MONTH
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.deposit_entries import IS_UNDEPOSITED
-from payments.store.reports.close_warning import CloseWarning, UndepositedMoney
+from payments.store.reports.close_warning import CloseWarning, UnclosedDrawer, UndepositedMoney
 
 
 def drawers_to_close(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     """Return the drawers of the month's days that are open or not closed by a second person."""
     query = (
-        "SELECT id AS drawer, company_id AS company, "
-        "CASE WHEN locked_at IS NULL THEN 'open' ELSE 'locked' END AS what, "
-        "clinic_id || ' ' || day || ' shift ' || shift AS payment, '' AS detail, NULL AS amount FROM drawers "
-        f"WHERE company_id = :company_id AND closed_at IS NULL AND {IN_MONTH.format('day')} ORDER BY day, id"
+        "SELECT id, clinic_id, day, shift, CASE WHEN locked_at IS NULL THEN 'open' ELSE 'locked' END AS what "
+        f"FROM drawers WHERE company_id = :company_id AND closed_at IS NULL AND {IN_MONTH.format('day')} "
+        "ORDER BY day, id"
     )
     found = tx.execute(text(query), {"company_id": company_id, "month": month.first_day})
-    return [CloseWarning(**row) for row in found.mappings()]
+    return [
+        CloseWarning(
+            *(row.what, None, "", None),
+            company=company_id,
+            drawer=UnclosedDrawer(row.id, row.clinic_id, row.day, row.shift),
+        )
+        for row in found
+    ]
 
 
 def undeposited_money(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
@@ -35,10 +41,7 @@ def undeposited_money(tx: Transaction, company_id: str, month: Month) -> list[Cl
     found = tx.execute(text(query), {"company_id": company_id, "month": month.first_day})
     return [
         CloseWarning(
-            "undeposited",
-            f"{row.clinic_id} {row.method}",
-            "",
-            row.amount,
+            *("undeposited", None, "", row.amount),
             company=company_id,
             undeposited=UndepositedMoney(row.clinic_id, row.method, row.entry_count, row.since, row.until),
         )
