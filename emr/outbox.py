@@ -159,6 +159,7 @@ class Relay:
 
     @contextlib.contextmanager
     def _recording_database_errors(self) -> Iterator[None]:
+        """Record an error of the database that occurs in the block. Errors of the feed are only raised."""
         try:
             yield
         except FeedError:

@@ -19,7 +19,7 @@ from payments.contract.repeated_keys import count_repeated
 
 FORM_FIELDS = frozenset({"csrf"})
 """Fields that every form may have, although no route reads them."""
-_NAME_SHOWN_MAX = 60
+_CHARACTERS_MAX = 60
 
 
 class StrictBodyRoute(APIRoute):
@@ -90,7 +90,7 @@ def shown_name(name: str) -> str:
 
     If the name is long or not printable, it is quoted.
     """
-    return name if name.isprintable() and 0 < len(name) <= _NAME_SHOWN_MAX else repr(name[:_NAME_SHOWN_MAX])
+    return name if name.isprintable() and 0 < len(name) <= _CHARACTERS_MAX else repr(name[:_CHARACTERS_MAX])
 
 
 def _check_names(given: Iterable[tuple[str, Any]], known: dict[str, bool], noun: str) -> None:

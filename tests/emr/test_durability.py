@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -17,7 +16,7 @@ from emr.errors import FeedRefusedError, FeedUnconfirmedError
 from emr.outbox import Relay, waiting, write
 from payments.contract.event import read_event
 from tests.builders.events import saved_patient
-from tests.faults.replicated_valkey import PASSWORD, Node, ReplicatedValkey
+from tests.faults.replicated_valkey import Node, ReplicatedValkey
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +45,7 @@ def replicated_pair(servers: ReplicatedValkey) -> Iterator[ReplicatedPair]:
     servers.wait_until_complete()
     primary = servers.primary
     replica = next(server for server in servers.servers if server is not primary)
-    url = f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{primary.port}/0"
+    url = servers.direct_url(primary)
     with primary.client() as client:
         yield ReplicatedPair(servers, client, replica, url)
 

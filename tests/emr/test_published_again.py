@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -40,8 +39,9 @@ def primary(servers: ReplicatedValkey) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def feed(servers: ReplicatedValkey) -> Iterator[PaymentFeed]:
-    url = f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{servers.primary.port}/0"
-    with PaymentFeed(url, STREAM, durability=Durability(1, timeout=timedelta(seconds=5))) as feed:
+    with PaymentFeed(
+        servers.direct_url(servers.primary), STREAM, durability=Durability(1, timeout=timedelta(seconds=5))
+    ) as feed:
         yield feed
 
 
@@ -97,9 +97,8 @@ def test_confirmed_events_are_deleted_after_a_time(
 
 
 def test_events_are_deleted_immediately_if_no_replica_is_demanded(servers: ReplicatedValkey, emr: Connection) -> None:
-    url = f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{servers.primary.port}/0"
     save(emr, 5)
-    with PaymentFeed(url, STREAM) as feed:
+    with PaymentFeed(servers.direct_url(servers.primary), STREAM) as feed:
         Relay(emr, feed).publish_chunk()
 
     assert (waiting(emr), kept_count(emr)) == (0, 0)

@@ -113,6 +113,10 @@ class ReplicatedValkey:
             return f"rediss+sentinel://{login}@{hosts}/{SERVICE}/{database}?{options}&ssl_ca_certs={self.encryption[0]}"
         return f"redis+sentinel://{login}@{hosts}/{SERVICE}/{database}?{options}"
 
+    def direct_url(self, node: Node) -> str:
+        """Return the URL of a server itself. Its database is 0."""
+        return f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{node.port}/0"
+
     @property
     def primary(self) -> Node:
         """The server that the first Sentinel names as the primary."""
